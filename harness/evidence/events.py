@@ -1,0 +1,176 @@
+"""What can be recorded: every kind of event that a timeline holds, with the host it is about.
+
+All times are nanoseconds of CLOCK_REALTIME, which packet sockets stamp with too, so that every
+witness is on one clock. Events are plain data: recorded in a lab, kept, judged, drawn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from harness.tcp.segment import Address
+from harness.tcp.states import State
+
+NANOSECONDS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The scenario says what it does next; `host` is empty."""
+
+    time: int
+    text: str
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SocketSeen:
+    """One endpoint as one sample saw it. State and owner are psutil's, the rest is sock_diag(7)'s.
+
+    Recorded when anything but the timer's remaining time has changed. It was so at `time`; at
+    `not_before`, the sample before, it was not yet so.
+    """
+
+    time: int
+    host: str
+    local: Address
+    remote: Address | None
+    state: State
+    owner: int | None = None
+    """Process that has it open, in the host's own numbering; None for nobody (orphan, not yet
+    accepted, TIME_WAIT, SYN_RECV)."""
+    send_queue: int | None = None
+    """Bytes not yet acknowledged, a FIN counts one; for a listener the backlog. None: not known."""
+    receive_queue: int | None = None
+    """Bytes not yet read; for a listener the connections that wait for accept."""
+    timer: str = ""
+    """retransmit, keepalive, time-wait, probe, or empty."""
+    timer_expires: int | None = None
+    """Nanoseconds from `time` until that timer runs out, as the kernel rounded it (ms)."""
+    retransmits: int = 0
+    not_before: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CallBegan:
+    """A program of ours entered a socket call."""
+
+    time: int
+    host: str
+    call: int
+    name: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    """The call returned (`error` 0) or failed with an errno."""
+
+    time: int
+    host: str
+    call: int
+    name: str
+    error: int = 0
+    result: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramStarted:
+    """A command runs on a host; `pid` is the host's own numbering."""
+
+    time: int
+    host: str
+    program: int
+    pid: int
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramWrote:
+    """Output of a command, as it came."""
+
+    time: int
+    host: str
+    program: int
+    stream: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramEnded:
+    """A command ended: its exit status, negative for the signal that ended it."""
+
+    time: int
+    host: str
+    program: int
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class RuleChanged:
+    """A filter rule came (``added``), went (``deleted``), rested or came back; or a policy or flush.
+
+    `packets` and `octets` are the rule's own counter at that moment.
+    """
+
+    time: int
+    host: str
+    line: str
+    change: str
+    packets: int = 0
+    octets: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SysctlSet:
+    """A network setting of a host was written by the scenario."""
+
+    time: int
+    host: str
+    name: str
+    value: str
+    before: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FramesLost:
+    """The capture lost frames: what follows from their absence is inconclusive."""
+
+    time: int
+    host: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClockStepped:
+    """The machine's real-time clock was set: times before and after do not compare."""
+
+    time: int
+    host: str
+    nanoseconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class HostReady:
+    """A host is up: its process, as the test process sees it, and its settings."""
+
+    time: int
+    host: str
+    namespace: int
+    sysctls: dict[str, str] = field(default_factory=dict)
+
+
+Event = (
+    Step
+    | SocketSeen
+    | CallBegan
+    | CallEnded
+    | ProgramStarted
+    | ProgramWrote
+    | ProgramEnded
+    | RuleChanged
+    | SysctlSet
+    | FramesLost
+    | ClockStepped
+    | HostReady
+)

@@ -1,0 +1,24 @@
+"""A captured frame: what a capture on one interface of one host saw, and nothing read into it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class CapturedFrame:
+    """One frame, as it was captured.
+
+    time: nanoseconds since the epoch (CLOCK_REALTIME).
+    interface: host and interface, for example "client:eth0".
+    direction: seen from that host; "out" is also what the host sent to itself.
+    data: the octets captured, from the Ethernet header on.
+    length: how many octets the frame had on the wire; more than data has when it was cut short.
+    """
+
+    time: int
+    interface: str
+    direction: Literal["in", "out"]
+    data: bytes
+    length: int

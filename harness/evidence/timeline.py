@@ -1,0 +1,115 @@
+"""The recorded evidence of one lab: events and frames of every host, on one clock.
+
+Only added to, never changed. It knows nothing of a kernel: a timeline read from a file is judged
+and drawn as a live one is.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from harness.evidence.events import CallBegan, CallEnded, Event, SocketSeen, Step
+from harness.evidence.frames import CapturedFrame
+from harness.tcp.dissect import Malformed, dissect
+from harness.tcp.segment import Address, Segment
+
+LOOPBACK = ":lo"
+EndpointKey = tuple[str, Address, Address | None]
+"""Host, local and remote address; no remote address for a listener."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostNames:
+    """Which address is whose. Several addresses may be one host's."""
+
+    addresses: dict[str, tuple[str, ...]]
+
+    def host(self, ip: str) -> str:
+        """The name of the host with this address, or the address itself."""
+        return next((name for name, own in self.addresses.items() if ip in own), ip)
+
+    def endpoint(self, address: Address) -> str:
+        """``client.43210``: host and port as tcpdump writes them."""
+        return f"{self.host(address.ip)}.{address.port}"
+
+
+@dataclass(slots=True)
+class Timeline:
+    """Everything recorded of one lab so far."""
+
+    title: str = ""
+    names: HostNames = field(default_factory=lambda: HostNames({}))
+    between: frozenset[str] = frozenset()
+    """Hosts that only pass frames on: router and switch. What they send is not the origin's."""
+    events: list[Event] = field(default_factory=list)
+    frames: dict[str, list[CapturedFrame]] = field(default_factory=lambda: defaultdict(list))
+    wire: list[Segment] = field(default_factory=list)
+    """Each TCP segment once, as its sender's interface carried it, in the order of time."""
+    arrived: dict[str, list[Segment]] = field(default_factory=lambda: defaultdict(list))
+    """By host: every TCP segment that passed one of its interfaces, either way."""
+    malformed: int = 0
+    _sockets: dict[EndpointKey, list[SocketSeen]] = field(default_factory=dict)
+    _calls: dict[int, CallEnded] = field(default_factory=dict)
+
+    def add(self, event: Event) -> None:
+        """Record an event."""
+        self.events.append(event)
+        if isinstance(event, SocketSeen):
+            key = event.host, event.local, event.remote
+            self._sockets.setdefault(key, []).append(event)
+        elif isinstance(event, CallEnded):
+            self._calls[event.call] = event
+
+    def add_frames(self, host: str, frames: Iterable[CapturedFrame]) -> None:
+        """Record captured frames of a host and dissect the TCP segments among them."""
+        before = len(self.wire)
+        for frame in frames:
+            self.frames[host].append(frame)
+            try:
+                segment = dissect(frame.data, frame.time)
+            except Malformed:
+                self.malformed += 1
+                continue
+            if segment is None:
+                continue
+            self.arrived[host].append(segment)
+            if self._first_seen_here(host, frame):
+                self.wire.append(segment)
+        if len(self.wire) > before:
+            self.wire.sort(key=lambda segment: segment.time)
+
+    def _first_seen_here(self, host: str, frame: CapturedFrame) -> bool:
+        if frame.interface.endswith(LOOPBACK):
+            return True
+        return frame.direction == "out" and host not in self.between
+
+    def history(self, key: EndpointKey) -> list[SocketSeen]:
+        """Every change that was seen of an endpoint, oldest first."""
+        return self._sockets.get(key, [])
+
+    def latest(self, key: EndpointKey) -> SocketSeen | None:
+        """The endpoint as it was seen last, or None if it never was."""
+        history = self._sockets.get(key)
+        return history[-1] if history else None
+
+    def endpoints(self) -> Iterator[EndpointKey]:
+        """Every endpoint that was ever seen."""
+        return iter(self._sockets)
+
+    def call(self, number: int) -> CallEnded | None:
+        """How a call ended, or None while it has not."""
+        return self._calls.get(number)
+
+    def open_calls(self) -> list[CallBegan]:
+        """Calls that began and have not ended."""
+        return [
+            event
+            for event in self.events
+            if isinstance(event, CallBegan) and event.call not in self._calls
+        ]
+
+    def steps(self) -> list[Step]:
+        """The scenario's steps so far."""
+        return [event for event in self.events if isinstance(event, Step)]

@@ -1,0 +1,14 @@
+"""How a judgement ends when it does not end well. A judgement that holds ends without a word."""
+
+from __future__ import annotations
+
+
+class ExpectationFailed(AssertionError):
+    """The evidence is there, and it contradicts what was expected."""
+
+
+class Inconclusive(Exception):  # noqa: N818  (a verdict, not a fault of the program)
+    """The evidence cannot decide: frames were lost, the clock was set, a host died.
+
+    An error, never a pass and never a skip.
+    """

@@ -1,0 +1,27 @@
+"""The rim: everything that touches the kernel. It records; it judges nothing."""
+
+from harness.lab.endpoint import BOTH, READ, WRITE, Connection, Endpoint, Listener
+from harness.lab.errors import HostGone, LabError, SandboxUnavailable
+from harness.lab.host import Host
+from harness.lab.lab import Lab, open_lab
+from harness.lab.program import Program
+from harness.lab.rule import Rule
+from harness.lab.sandbox import Sandbox
+
+__all__ = [
+    "BOTH",
+    "READ",
+    "WRITE",
+    "Connection",
+    "Endpoint",
+    "Host",
+    "HostGone",
+    "Lab",
+    "LabError",
+    "Listener",
+    "Program",
+    "Rule",
+    "Sandbox",
+    "SandboxUnavailable",
+    "open_lab",
+]

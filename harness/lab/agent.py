@@ -1,0 +1,243 @@
+"""The one process of ours in each host: does what the scenario asks, records what it sees.
+
+Process 1 of the host's own PID namespace: when it ends, everything on the host ends. One thread,
+one event loop: requests from the test process, the capture, the sampler, sockets and programs.
+It never judges; every event goes to the test process as soon as it is there.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import pickle
+import selectors
+import signal
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.evidence.events import ClockStepped, FramesLost, HostReady, SysctlSet
+from harness.lab import gate, interfaces, namespaces, settings
+from harness.lab.capture import Capture
+from harness.lab.messages import Channel, ChannelClosedError
+from harness.lab.programs import Programs, Stream
+from harness.lab.rules import FilterTable
+from harness.lab.sampler import Sampler
+from harness.lab.sockets import Sockets
+from harness.lab.topology import ROUTER
+
+CLOCK_STEP = 50_000_000
+"""A difference of the clocks beyond this many nanoseconds is a step, not scheduling."""
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a host is to be; given to its agent when it is born."""
+
+    name: str
+    capture_loopback: bool = False
+    sysctls: tuple[tuple[str, str], ...] = ()
+
+
+class Agent:
+    """The event loop of one host."""
+
+    def __init__(
+        self, description: Description, control: socket.socket, memory: int, bell: int
+    ) -> None:
+        self._name = description.name
+        self._channel = Channel(control)
+        self._bell = bell
+        self._capture = Capture(memory, loopback=description.capture_loopback)
+        self._sampler = Sampler(self._name, self._channel.send)
+        self._selector = selectors.DefaultSelector()
+        self._sockets = Sockets(self._name, self._selector, self._channel.send)
+        self._programs = Programs(self._name, self._selector, self._channel.send)
+        self._filter = FilterTable(gate.filter_socket)
+        self._clock_offset = time.time_ns() - time.monotonic_ns()
+        self._wake, write_end = socket.socketpair()
+        for end in (self._wake, write_end):
+            end.setblocking(False)
+        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+        signal.set_wakeup_fd(write_end.fileno(), warn_on_full_buffer=False)
+        self._wake_end = write_end
+        self._selector.register(control, selectors.EVENT_READ, self._channel)
+        self._selector.register(self._capture.fileno(), selectors.EVENT_READ, self._capture)
+        self._selector.register(self._wake, selectors.EVENT_READ, self._wake)
+
+    def run(self) -> None:
+        """Serve until the test process is gone."""
+        while True:
+            try:
+                self._turn()
+            except ChannelClosedError:
+                return
+
+    def introduce(self, interface_names: dict[int, str]) -> None:
+        """Tell the test process that the host is ready, and what it is like."""
+        ready = HostReady(
+            time.time_ns(),
+            self._name,
+            gate.network_namespace()[1],
+            settings.read(tuple(settings.PINNED)),
+        )
+        self._channel.send((ready, interface_names))
+
+    def _turn(self) -> None:
+        timeout = 0.001 if self._channel.wants_to_write else self._sampler.wait()
+        for key, mask in self._selector.select(timeout):
+            self._handle(key.data, mask)
+        self._channel.flush()
+        self._sampler.sample_if_due()
+
+    def _handle(self, source: object, mask: int) -> None:
+        if source is self._capture:
+            self._drain_capture()
+        elif source is self._channel:
+            for request in self._channel.receive():
+                self._answer(request)
+        elif source is self._wake:
+            self._wake.recv(4096)
+            self._programs.reap()
+            self._sampler.happened()
+        elif isinstance(source, Stream):
+            self._programs.read(source)
+        else:
+            self._sockets.ready(source, mask)  # type: ignore[arg-type]
+            self._sampler.happened()
+
+    def _drain_capture(self) -> None:
+        if self._capture.drain():
+            os.eventfd_write(self._bell, 1)
+            self._sampler.happened()
+
+    def _answer(self, request: tuple[int, str, dict[str, Any]]) -> None:
+        number, name, arguments = request
+        try:
+            result, error = getattr(self, f"do_{name}")(**arguments), None
+        except (OSError, ValueError, LookupError, RuntimeError) as caught:
+            result, error = None, caught
+        if number:
+            self._channel.send((number, result, error))
+
+    def do_watch(self, seconds: float) -> None:
+        """Sample closely for so long: somebody waits."""
+        self._sampler.attend(seconds)
+
+    def do_settle(self) -> tuple[int, int, int]:
+        """Drain the capture, sample once; samples so far, time of this one, frames lost so far."""
+        while self._capture.drain():
+            os.eventfd_write(self._bell, 1)
+        lost = self._capture.count_losses()
+        if lost:
+            self._channel.send(FramesLost(time.time_ns(), self._name, lost))
+        step = time.time_ns() - time.monotonic_ns() - self._clock_offset
+        if abs(step) > CLOCK_STEP:
+            self._clock_offset += step
+            self._channel.send(ClockStepped(time.time_ns(), self._name, step))
+        self._sampler.sample()
+        return self._sampler.count, self._sampler.sampled_at, self._capture.lost
+
+    def do_listen(self, **arguments: Any) -> tuple[int, tuple[str, int]]:
+        """See :meth:`Sockets.listen`."""
+        return self._after_call(self._sockets.listen(**arguments))
+
+    def do_connect(self, **arguments: Any) -> tuple[int, tuple[str, int]]:
+        """See :meth:`Sockets.connect`."""
+        return self._after_call(self._sockets.connect(**arguments))
+
+    def do_accept(self, **arguments: Any) -> None:
+        """See :meth:`Sockets.accept`."""
+        self._after_call(self._sockets.accept(**arguments))
+
+    def do_receive(self, **arguments: Any) -> None:
+        """See :meth:`Sockets.receive`."""
+        self._after_call(self._sockets.receive(**arguments))
+
+    def do_send(self, **arguments: Any) -> None:
+        """See :meth:`Sockets.send`."""
+        self._after_call(self._sockets.send(**arguments))
+
+    def do_at_once(self, **arguments: Any) -> None:
+        """See :meth:`Sockets.at_once`."""
+        self._after_call(self._sockets.at_once(**arguments))
+
+    def _after_call(self, result: Any) -> Any:
+        self._sampler.happened()
+        return result
+
+    def do_start(self, **arguments: Any) -> tuple[int, int]:
+        """See :meth:`Programs.start`."""
+        return self._after_call(self._programs.start(**arguments))  # type: ignore[no-any-return]
+
+    def do_program(self, number: int, what: str, arguments: tuple[Any, ...] = ()) -> Any:
+        """A method of :class:`Programs` on a running program."""
+        try:
+            return getattr(self._programs, what)(number, *arguments)
+        except KeyError:
+            raise ProcessLookupError(errno.ESRCH, "the program has ended") from None
+
+    def do_rule(self, what: str, arguments: tuple[Any, ...] = ()) -> Any:
+        """A method of the host's :class:`FilterTable`."""
+        return getattr(self._filter, what)(*arguments)
+
+    def do_sysctl(self, name: str, value: str) -> None:
+        """Set a network sysctl of the host."""
+        path = gate.sysctl_path(name)
+        before = " ".join(path.read_text().split())
+        gate.write_sysctl(name, value)
+        self._channel.send(SysctlSet(time.time_ns(), self._name, name, value, before))
+
+    def do_read_sysctl(self, name: str) -> str:
+        """A network sysctl of the host, as one line."""
+        return " ".join(gate.sysctl_path(name).read_text().split())
+
+
+def be_a_host(
+    description: Description, control: socket.socket, memory: int, bell: int, sandbox: socket.socket
+) -> None:
+    """The life of a host, in a freshly forked process that is process 1 of its PID namespace.
+
+    The sandbox is told when the namespaces are there, and answers with the host's interfaces when
+    the cables are. That the host is ready goes to the test process.
+    """
+    _enter_namespaces(description.name)
+    settings.pin(settings.QUIET | settings.PINNED)
+    if description.name == ROUTER:
+        settings.pin(settings.FORWARDING)
+    for name, value in description.sysctls:
+        gate.write_sysctl(name, value)
+    agent = Agent(description, control, memory, bell)
+    sandbox.send(str(gate.network_namespace()[1]).encode())
+    answer = sandbox.recv(1 << 16)
+    if not answer:
+        return
+    sandbox.close()
+    own_interfaces, hosts_file = pickle.loads(answer)  # noqa: S301  (from our own sandbox)
+    _replace_file("/etc/hosts", hosts_file)
+    _replace_file("/etc/resolv.conf", "")
+    agent.introduce(interfaces.set_up(description.name, own_interfaces))
+    agent.run()
+
+
+def _enter_namespaces(name: str) -> None:
+    """A network, mounts and a name of its own; then the file systems that show them."""
+    namespaces.unshare(
+        namespaces.CLONE_NEWNET | namespaces.CLONE_NEWNS | namespaces.CLONE_NEWUTS
+    )
+    socket.sethostname(name)
+    hidden = namespaces.MS_NOSUID | namespaces.MS_NODEV | namespaces.MS_NOEXEC
+    namespaces.mount("proc", "/proc", "proc", hidden)
+    namespaces.mount("sysfs", "/sys", "sysfs", hidden)
+    namespaces.mount("run", "/run", "tmpfs", namespaces.MS_NOSUID | namespaces.MS_NODEV)
+
+
+def _replace_file(path: str, text: str) -> None:
+    """Let this host see another content in a file, where the machine has such a file."""
+    if not Path(path).exists():
+        return
+    source = Path("/run") / Path(path).name
+    source.write_text(text)
+    namespaces.mount(str(source), path, None, namespaces.MS_BIND)

@@ -1,0 +1,51 @@
+"""How long to wait for a fact: from the kernel's own timers, so that no scenario holds a number."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.evidence.events import NANOSECONDS
+from harness.tcp.states import State
+from harness.tcp.timers import late, longest_in
+
+if TYPE_CHECKING:
+    from harness.lab.endpoint import Endpoint
+    from harness.lab.lab import Lab
+
+PATIENCE = 5.0
+"""Seconds in which what needs no timer has happened, on a machine that is busy with other work."""
+
+
+class Deadlines:
+    """Derives the deadlines of one lab."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self.patience = PATIENCE
+
+    def state_change(self, endpoint: Endpoint, wanted: State) -> float:
+        """Seconds: the timers now pending in the lab, and for CLOSED all that may still follow."""
+        limit = self.pending()
+        if wanted is State.CLOSED:
+            seen = self._lab.timeline.latest(endpoint.key)
+            if seen is not None:
+                settings = self._lab.settings[endpoint.host.name]
+                longest = longest_in(seen.state, settings, orphan=seen.owner is None)
+                limit = max(limit, late(longest or 0.0))
+        return limit + self.patience
+
+    def next_segment(self) -> float:
+        """Seconds in which the next segment is sent, if any timer or program sends one."""
+        return self.pending() + self.patience
+
+    def pending(self) -> float:
+        """Seconds until the last of all timers now running has run out, at the latest."""
+        now = self._lab.now()
+        remaining = [0.0]
+        for key in self._lab.timeline.endpoints():
+            seen = self._lab.timeline.latest(key)
+            if seen is None or seen.timer not in ("retransmit", "probe"):
+                continue
+            expires = seen.timer_expires or 0
+            remaining.append(late(expires / NANOSECONDS) - (now - seen.time) / NANOSECONDS)
+        return max(remaining)

@@ -1,0 +1,286 @@
+"""An end of a connection, or a listening socket: what it does, and what is expected of it.
+
+Verbs do something on the host (`send`, `shutdown`, `close`); words in the third person expect
+something of the evidence (`reaches`, `stays`, `receives`).
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import TYPE_CHECKING, Any
+
+from harness.evidence.events import SocketSeen
+from harness.evidence.expectations import (
+    ANYTHING,
+    NOBODY,
+    EndpointLooks,
+    Owner,
+    explain_did_not_stay,
+    explain_not_reached,
+    first_that_holds,
+)
+from harness.evidence.timeline import EndpointKey
+from harness.evidence.verdicts import ExpectationFailed
+from harness.lab.call import Call
+from harness.lab.errors import CallFailed, LabError
+from harness.lab.program import Program
+from harness.tcp.segment import Address
+from harness.tcp.states import State
+
+if TYPE_CHECKING:
+    from harness.lab.host import Host
+
+READ, WRITE, BOTH = socket.SHUT_RD, socket.SHUT_WR, socket.SHUT_RDWR
+LARGEST_RECEIVE = 1 << 16
+
+
+class Endpoint:
+    """A socket known by its addresses, whoever has it open."""
+
+    def __init__(
+        self, host: Host, local: Address, remote: Address | None, number: int | None = None
+    ) -> None:
+        self.host = host
+        self.local = local
+        self.remote = remote
+        self.number = number
+        self.connecting: Call | None = None
+        """The call of connect(2), for a built-in client."""
+        self.peer: Endpoint | None = None
+        """The other end, where it is known."""
+        self._seen_until = 0
+
+    def __repr__(self) -> str:
+        to = f" to {self.host.lab.names.endpoint(self.remote)}" if self.remote else ""
+        return f"<{self.host.lab.names.endpoint(self.local)}{to}>"
+
+    @property
+    def key(self) -> EndpointKey:
+        """Host, local and remote address."""
+        return self.host.name, self.local, self.remote
+
+    @property
+    def seen(self) -> SocketSeen | None:
+        """The endpoint as the latest sample saw it; None when no sample ever did."""
+        self.host.lab.settle()
+        return self.host.lab.timeline.latest(self.key)
+
+    @property
+    def state(self) -> State:
+        """The state in the latest sample; CLOSED when there is no such socket."""
+        seen = self.seen
+        return seen.state if seen else State.CLOSED
+
+    def reaches(
+        self,
+        state: State | str,
+        *,
+        owner: Host | Program | int | None | object = ANYTHING,
+        send_queue: int | None = None,
+        receive_queue: int | None = None,
+        seconds: float | None = None,
+    ) -> SocketSeen | None:
+        """Expect psutil to see this endpoint in `state`, now or by a deadline.
+
+        The deadline is derived from the kernel's own timers, or `seconds` from now. `owner` is who
+        has it open: None for nobody, a host for its built-in endpoints, a program, a process id.
+        Queues are bytes. Observations since the last `reaches` count, short ones too.
+        """
+        looks = self._looks(state, owner, send_queue, receive_queue)
+        lab = self.host.lab
+        began = lab.now()
+
+        def reached() -> bool:
+            return first_that_holds(lab.timeline, looks, self._seen_until) is not None
+
+        limit = seconds if seconds is not None else lab.deadlines.state_change(self, looks.state)
+        lab.wait_until(reached, f"{self!r} to reach {looks}", limit)
+        if looks.state is State.CLOSED and not lab.timeline.history(self.key):
+            lab.settle()  # it came and went between two samples, or never was: it is not there now
+            if not lab.timeline.history(self.key):
+                return None
+        index = first_that_holds(lab.timeline, looks, self._seen_until)
+        if index is None:
+            raise ExpectationFailed(
+                explain_not_reached(
+                    lab.timeline, looks, self._seen_until, lab.seconds_since(began), lab.origin
+                )
+            )
+        self._seen_until = index
+        return lab.timeline.history(self.key)[index]
+
+    def stays(
+        self,
+        state: State | str,
+        *,
+        seconds: float,
+        owner: Host | Program | int | None | object = ANYTHING,
+        send_queue: int | None = None,
+        receive_queue: int | None = None,
+    ) -> None:
+        """Expect psutil to see this endpoint so in every sample of the next `seconds`."""
+        looks = self._looks(state, owner, send_queue, receive_queue)
+        lab = self.host.lab
+        samples = self.host.settle()
+        start = max(0, len(lab.timeline.history(self.key)) - 1)
+        lab.wait_until(lambda: False, f"{self!r} to stay {looks}", seconds)
+        samples = self.host.settle() - samples
+        history = lab.timeline.history(self.key)[start:]
+        if not history and looks.state is State.CLOSED:
+            return
+        for seen in history or [None]:
+            if seen is None or not looks.holds(seen):
+                window = f"for {seconds:g} s ({samples} samples)"
+                raise ExpectationFailed(
+                    explain_did_not_stay(lab.timeline, looks, seen, lab.origin, window)
+                )
+
+    def _looks(
+        self,
+        state: State | str,
+        owner: object,
+        send_queue: int | None,
+        receive_queue: int | None,
+    ) -> EndpointLooks:
+        return EndpointLooks(
+            self.key, State.of(state), _owner(owner), send_queue, receive_queue
+        )
+
+    def accept(self) -> None:
+        """For the passive end: take this connection out of the listener's queue; accept(2)."""
+        raise LabError(f"{self!r} is not the passive end of a built-in connection")
+
+    def send(self, data: bytes | int, *, urgent: bool = False, wait: bool = True) -> Call:
+        """send(2) `data`, or so many bytes; returns when the socket has taken all of it.
+
+        With wait=False it returns at once: for more than the socket takes.
+        """
+        content = bytes(data) if isinstance(data, int) else data
+        call = self._call("send", "send", data=content, flags=socket.MSG_OOB if urgent else 0)
+        return self._succeeds(call) if wait else call
+
+    def receive(self, size: int = LARGEST_RECEIVE) -> Call:
+        """Begin recv(2) of at most `size` bytes; returns at once, also when nothing is there."""
+        return self._call("receive", "recv", size=size)
+
+    def receives(self, expected: bytes) -> None:
+        """Expect to read exactly these bytes next, in as many recv(2) as it takes."""
+        received = b""
+        while len(received) < len(expected):
+            part = self.receive(len(expected) - len(received)).returns()
+            assert isinstance(part, bytes)
+            received += part
+            if not part:
+                break
+        if received != expected:
+            raise ExpectationFailed(
+                f"{self!r} received something else\n\n"
+                f"  expected  {expected!r}\n  seen      {received!r}"
+            )
+
+    def receives_end(self) -> None:
+        """Expect the end of the peer's data: recv(2) returns nothing."""
+        self.receive().returns(b"")
+
+    def shutdown(self, how: int = WRITE) -> Call:
+        """shutdown(2): WRITE (a FIN goes out, reading goes on), READ or BOTH."""
+        return self._at_once("shutdown", how)
+
+    def close(self) -> Call:
+        """close(2): orderly, unless unread data makes the kernel send RST."""
+        return self._at_once("close")
+
+    def abort(self) -> Call:
+        """close(2) with SO_LINGER on and zero: RST instead of FIN; socket(7)."""
+        self.set_option(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        return self.close()
+
+    def set_option(self, level: int, name: int, value: int | bytes) -> Call:
+        """setsockopt(2)."""
+        return self._at_once("setsockopt", level, name, value)
+
+    def get_option(self, level: int, name: int, size: int = 0) -> Any:
+        """getsockopt(2): an int, or bytes when `size` is given."""
+        return self._at_once("getsockopt", level, name, *([size] if size else [])).returns()
+
+    def _at_once(self, name: str, *arguments: Any) -> Call:
+        return self._succeeds(self._call("at_once", name, name=name, arguments=arguments))
+
+    def _call(self, request: str, call_name: str, **arguments: Any) -> Call:
+        number = self._open_socket()
+        call = Call(self.host, self.host.lab.next_call(), call_name)
+        self.host.ask(request, call=call.number, number=number, **arguments)
+        return call
+
+    def _open_socket(self) -> int:
+        if self.number is None:
+            self.accept()
+        if self.number is None:
+            raise LabError(f"{self!r} has no open socket of ours")
+        return self.number
+
+    @staticmethod
+    def _succeeds(call: Call) -> Call:
+        """For calls that do not wait for the peer: back when done; a failure is for the scenario."""
+        call.wait()
+        return call
+
+
+def _owner(owner: object) -> Owner | None:
+    from harness.lab.host import AGENT_PROCESS, Host
+
+    if owner is ANYTHING:
+        return None
+    if owner is None:
+        return NOBODY
+    if isinstance(owner, Host):
+        return Owner(f"the built-in endpoints of {owner.name}", lambda pid: pid == AGENT_PROCESS)
+    if isinstance(owner, Program):
+        return Owner(str(owner), owner.has_process)
+    if isinstance(owner, int):
+        return Owner(f"process {owner}", lambda pid: pid == owner)
+    raise CallFailed(f"owner: a host, a program, a process id or None, not {owner!r}")
+
+
+class Listener(Endpoint):
+    """A listening socket, built-in or a program's."""
+
+    def __init__(self, host: Host, local: Address, number: int | None = None) -> None:
+        super().__init__(host, local, None, number)
+        self._accepted: dict[Address, int] = {}
+
+    def accept_from(self, peer: Address) -> int:
+        """accept(2) until the connection with this peer comes; the number of its socket."""
+        while peer not in self._accepted:
+            if self.number is None:
+                raise LabError(f"{self!r} is a program's: the program accepts, not the scenario")
+            call = Call(self.host, self.host.lab.next_call(), "accept")
+            self.host.ask("accept", call=call.number, number=self.number)
+            number, address = call.returns()  # type: ignore[misc]
+            self._accepted[Address(*address)] = number
+        return self._accepted[peer]
+
+
+class PassiveEnd(Endpoint):
+    """The server's end of a connection: accepted when something is to be done with it."""
+
+    def __init__(self, listener: Listener, local: Address, remote: Address) -> None:
+        super().__init__(listener.host, local, remote)
+        self.listener = listener
+
+    def accept(self) -> None:
+        """Take this connection out of the listener's queue; accept(2)."""
+        if self.number is None and self.remote is not None:
+            self.number = self.listener.accept_from(self.remote)
+
+
+class Connection:
+    """Both ends of one connection."""
+
+    def __init__(self, client: Endpoint, server: Endpoint) -> None:
+        self.client = client
+        self.server = server
+
+    def __repr__(self) -> str:
+        return f"<connection {self.client!r}>"

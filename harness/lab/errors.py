@@ -1,0 +1,19 @@
+"""What can go wrong with a lab itself, as opposed to what it shows."""
+
+from __future__ import annotations
+
+
+class LabError(RuntimeError):
+    """A lab could not be made, or could not do what it was asked."""
+
+
+class SandboxUnavailable(LabError):  # noqa: N818  (reads as what it says)
+    """This machine does not let us make namespaces; the message says what to change."""
+
+
+class HostGone(LabError):  # noqa: N818
+    """A host's agent has ended: nothing on that host can be asked or done any more."""
+
+
+class CallFailed(LabError):  # noqa: N818
+    """A socket call failed, and the scenario did not say that it would."""

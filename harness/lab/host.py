@@ -1,0 +1,226 @@
+"""A host of a lab as the scenario holds it: open sockets, start programs, set rules and sysctls."""
+
+from __future__ import annotations
+
+import shlex
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness.evidence.events import RuleChanged
+from harness.lab.call import Call
+from harness.lab.endpoint import Connection, Endpoint, Listener, PassiveEnd
+from harness.lab.errors import LabError
+from harness.lab.program import Program
+from harness.lab.rule import Rule
+from harness.lab.rules import parse
+from harness.lab.topology import Family
+from harness.tcp.segment import Address
+
+if TYPE_CHECKING:
+    from harness.lab.lab import Lab
+    from harness.lab.line import Line
+
+AGENT_PROCESS = 1
+"""The process that has the built-in endpoints open, in the host's own numbering."""
+DEFAULT_BACKLOG = 128
+FAMILY_NUMBERS = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
+ANY_ADDRESS = {"ipv4": "0.0.0.0", "ipv6": "::"}
+LOOPBACK_ADDRESS = {"ipv4": "127.0.0.1", "ipv6": "::1"}
+Options = Sequence[tuple[int, int, int | bytes]]
+
+
+class Host:
+    """One host of a lab."""
+
+    def __init__(self, lab: Lab, name: str, addresses: Mapping[Family, str], line: Line) -> None:
+        self.lab = lab
+        self.name = name
+        self._by_family = addresses
+        self._line = line
+
+    def __repr__(self) -> str:
+        return f"<host {self.name}>"
+
+    @property
+    def address(self) -> str:
+        """The host's address of the lab's family."""
+        return self._by_family[self.lab.family]
+
+    @property
+    def addresses(self) -> frozenset[str]:
+        """Every address of the host, loopback too."""
+        return frozenset(self._by_family.values()) | frozenset(LOOPBACK_ADDRESS.values())
+
+    def address_of(self, family: Family) -> str:
+        """The host's address of this family."""
+        return self._by_family[family]
+
+    @property
+    def pid(self) -> int:
+        """The host's agent as this process numbers it: what nsenter(1) wants."""
+        return self._line.pid
+
+    @property
+    def user_namespace(self) -> bool:
+        """Whether the host lives in a user namespace of ours (rootless)."""
+        return self._line.user_namespace
+
+    def ask(self, request: str, **arguments: Any) -> Any:
+        """Have the host's agent do something, and wait for its answer."""
+        return self._line.ask(request, arguments)
+
+    def tell(self, request: str, **arguments: Any) -> None:
+        """Have the host's agent do something that has no answer."""
+        self._line.tell(request, arguments)
+
+    def settle(self) -> int:
+        """Have everything recorded that has happened by now; samples taken so far."""
+        return self._line.settle()
+
+    def listen(
+        self,
+        port: int = 0,
+        *,
+        backlog: int = DEFAULT_BACKLOG,
+        address: str | None = None,
+        reuse_address: bool = True,
+        options: Options = (),
+    ) -> Listener:
+        """A listening socket: socket, bind, listen(2). Port 0: the kernel chooses one.
+
+        Bound to every address of the lab's family unless `address` says which. `options` are
+        (level, name, value) for setsockopt(2), set before bind. Errors: OSError, EADDRINUSE named.
+        """
+        wishes = [(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)] if reuse_address else []
+        where = (address or ANY_ADDRESS[self.lab.family], port)
+        try:
+            number, local = self.ask(
+                "listen",
+                address=where,
+                family=FAMILY_NUMBERS[self.lab.family],
+                backlog=backlog,
+                options=(*wishes, *options),
+            )
+        except OSError as error:
+            raise LabError(
+                f"{self.name} cannot listen on {where[0]} port {port}: {error}{self._users(port)}"
+            ) from error
+        return Listener(self, Address(*local), number)
+
+    def _users(self, port: int) -> str:
+        self.lab.settle()
+        found = [
+            f"\n  {seen.local.ip} port {port} is {seen.state}, process {seen.owner}"
+            for key in self.lab.timeline.endpoints()
+            if key[0] == self.name and key[1].port == port
+            and (seen := self.lab.timeline.latest(key)) is not None
+            and seen.owner is not None
+        ]
+        return "".join(found)
+
+    def connect(
+        self,
+        to: Listener | Host,
+        port: int | None = None,
+        *,
+        source_port: int = 0,
+        options: Options = (),
+    ) -> Connection:
+        """Begin to connect(2) to a listener, or to a port of a host; returns at once.
+
+        The connection's `client.connecting` is the call: ``.returns()`` waits until it is
+        established, ``.fails(errno.ETIMEDOUT)`` until it has failed.
+        """
+        listener = to if isinstance(to, Listener) else Listener(to, Address("", port or 0))
+        if port is None and listener.local.port == 0:
+            raise LabError(f"{self.name}: connect to which port of {listener.host.name}?")
+        target = self._target(listener)
+        family = FAMILY_NUMBERS[self.lab.family]
+        call = Call(self, self.lab.next_call(), "connect")
+        number, local = self.ask(
+            "connect",
+            call=call.number,
+            address=target,
+            family=family,
+            source=(self._source(listener), source_port),
+            options=tuple(options),
+        )
+        client = Endpoint(self, Address(*local), target, number)
+        client.connecting = call
+        server = PassiveEnd(listener, target, Address(*local))
+        client.peer, server.peer = server, client
+        return Connection(client, server)
+
+    def _target(self, listener: Listener) -> Address:
+        ip = listener.local.ip
+        if ip in ("", "0.0.0.0", "::"):
+            same = listener.host is self
+            ip = LOOPBACK_ADDRESS[self.lab.family] if same else listener.host.address
+        return Address(ip, listener.local.port)
+
+    def _source(self, listener: Listener) -> str:
+        if self._target(listener).ip in LOOPBACK_ADDRESS.values():
+            return LOOPBACK_ADDRESS[self.lab.family]
+        return self.address
+
+    def start(
+        self,
+        command: str | Sequence[str],
+        *,
+        environment: Mapping[str, str] | None = None,
+        directory: str | None = None,
+    ) -> Program:
+        """Run a program on this host: a command line (no shell), or its words.
+
+        Its output goes into the evidence. Host names resolve to the lab's hosts. Wait for what it
+        does with :meth:`Program.listens`, :meth:`Program.connects` or :meth:`Program.ends`.
+        """
+        words = tuple(shlex.split(command)) if isinstance(command, str) else tuple(command)
+        try:
+            number, pid = self.ask(
+                "start",
+                command=words,
+                environment={"PYTHONUNBUFFERED": "1", **(environment or {})},
+                directory=directory,
+            )
+        except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
+            raise LabError(
+                f"{self.name} cannot run {' '.join(words)!r}: {error}\n"
+                "The program must be installed on this machine; `python -m harness doctor` lists "
+                "those that scenarios use, with their packages."
+            ) from error
+        return Program(self, number, pid, words)
+
+    def iptables(self, line: str) -> Rule | None:
+        """Apply a rule in iptables' own syntax: ``-A INPUT -s server -j DROP``.
+
+        Both families, wherever the line makes sense; host names are the lab's. The rule, or None
+        for a line that is not a rule (-D, -F, -P). Errors: RuleSyntaxError says what is supported.
+        """
+        command = parse(line)
+        number = self.ask("rule", what="apply", arguments=(command, self.lab.addresses()))
+        self.record_rule(line, "applied", 0, 0)
+        return None if number is None else Rule(self, number, line)
+
+    def record_rule(self, line: str, change: str, packets: int, octets: int) -> None:
+        """Put a change of the filter rules into the evidence."""
+        self.lab.timeline.add(
+            RuleChanged(time.time_ns(), self.name, line, change, packets, octets)
+        )
+
+    def sysctl(self, name: str, value: int | str | None = None) -> str:
+        """A network sysctl of this host (``net.ipv4.tcp_syn_retries``), set if a value is given."""
+        short = name.removeprefix("net.")
+        try:
+            if value is not None:
+                self.ask("sysctl", name=f"net.{short}", value=str(value))
+            text = str(self.ask("read_sysctl", name=f"net.{short}"))
+        except OSError as error:
+            raise LabError(
+                f"{self.name}: sysctl {name} {'' if value is None else f'= {value} '}"
+                f"is refused by this kernel: {error}"
+            ) from error
+        self.lab.settings[self.name][f"net.{short}"] = text
+        return text

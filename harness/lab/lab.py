@@ -1,0 +1,230 @@
+"""A lab: hosts joined by cables, everything recorded, and what a scenario expects of the whole.
+
+`open_lab` makes one; it is ready when the function returns: every interface up, every capture
+running. Time passes only in `wait_until`, which takes in evidence meanwhile.
+"""
+
+from __future__ import annotations
+
+import selectors
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+
+from harness.evidence.events import NANOSECONDS, FramesLost, ClockStepped, Step
+from harness.evidence.timeline import HostNames, Timeline
+from harness.evidence.verdicts import ExpectationFailed, Inconclusive
+from harness.lab.call import Call, error_name
+from harness.lab.deadlines import Deadlines
+from harness.lab.errors import LabError
+from harness.lab.host import Host
+from harness.lab.line import Line
+from harness.lab.rules import HostAddresses
+from harness.lab.sandbox import Sandbox
+from harness.lab.sandbox_process import LabRequest
+from harness.lab.topology import SWITCH, ROUTER, Family, host_names
+from harness.lab.wire import Wire
+
+READY_LIMIT = 30.0
+PROGRESS_AFTER = 1.0
+Progress = Callable[[str, float, float], None]
+"""Told during long waits: what is awaited, seconds waited, seconds at most."""
+
+
+class Lab:
+    """Hosts, their evidence, and the scenario's expectations of both."""
+
+    def __init__(self, sandbox: Sandbox, request: LabRequest, title: str = "") -> None:
+        self.sandbox = sandbox
+        self.request = request
+        self.family: Family = request.families[0]
+        self.timeline = Timeline(title=title, between=frozenset({ROUTER, SWITCH}))
+        self.calls: list[Call] = []
+        self.settings: dict[str, dict[str, str]] = {}
+        self.deadlines = Deadlines(self)
+        self.progress: Progress | None = None
+        self.keep = False
+        """Leave the hosts up when the scenario is over."""
+        self.origin = time.time_ns()
+        self._call_numbers = count(1)
+        self._selector = selectors.DefaultSelector()
+        self._lines: dict[str, Line] = {}
+        self.hosts: dict[str, Host] = {}
+        self._open()
+        self.wire = Wire(self)
+
+    def _open(self) -> None:
+        names = host_names(self.request.hosts, router=self.request.router)
+        self._lines = {name: Line(self, name) for name in names}
+        for line in self._lines.values():
+            self._selector.register(line.channel, selectors.EVENT_READ, line.read)
+            self._selector.register(line.bell, selectors.EVENT_READ, line.read_frames)
+        descriptors = [each for line in self._lines.values() for each in line.descriptors()]
+        plan = self.sandbox.open(self.request, descriptors)
+        for line in self._lines.values():
+            line.handed_over()
+        self.names = HostNames(
+            {host: tuple(addresses.values()) for host, addresses in plan.names.items()}
+            | {"localhost": ("127.0.0.1", "::1")}
+        )
+        self.timeline.names = self.names
+        self.pump_until(lambda: all(self._is_settled(each) for each in self._lines.values()),
+                        READY_LIMIT)
+        for name, line in self._lines.items():
+            if line.ready is None:
+                raise LabError(f"host {name!r} did not come up; its agent wrote why, above")
+            self.settings[name] = dict(line.ready.sysctls)
+            if name in plan.names:
+                self.hosts[name] = Host(self, name, plan.names[name], line)
+
+    @staticmethod
+    def _is_settled(line: Line) -> bool:
+        return line.ready is not None or line.gone
+
+    def __getitem__(self, name: str) -> Host:
+        try:
+            return self.hosts[name]
+        except KeyError:
+            raise LabError(
+                f"there is no host {name!r} in this lab; its hosts are {', '.join(self.hosts)}"
+            ) from None
+
+    def close(self) -> None:
+        """End every process of the lab. The evidence stays."""
+        self.sandbox.close_lab(self.request.lab)
+        self._selector.close()
+        for line in self._lines.values():
+            line.close()
+
+    @staticmethod
+    def now() -> int:
+        """The lab's clock: CLOCK_REALTIME in nanoseconds."""
+        return time.time_ns()
+
+    def seconds_since(self, moment: int) -> float:
+        """Seconds from a moment of the lab's clock until now."""
+        return (self.now() - moment) / NANOSECONDS
+
+    def next_call(self) -> int:
+        """A number for the next socket call."""
+        return next(self._call_numbers)
+
+    def step(self, text: str) -> None:
+        """Say what the scenario does next; the report shows it."""
+        self.timeline.add(Step(self.now(), text))
+
+    def addresses(self) -> HostAddresses:
+        """The addresses of every host, for the names in filter rules."""
+        return HostAddresses(self.names.addresses)
+
+    def pump_until(self, satisfied: Callable[[], bool], seconds: float) -> bool:
+        """Take in evidence until `satisfied`, or until so many seconds have passed."""
+        deadline = time.monotonic() + seconds
+        while not satisfied():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            for key, _ in self._selector.select(left):
+                key.data()
+            self._drop_dead_lines()
+            for line in self._lines.values():
+                if line.channel.wants_to_write and not line.gone:
+                    line.channel.flush()
+        return True
+
+    def _drop_dead_lines(self) -> None:
+        for line in self._lines.values():
+            if line.gone and line.channel in self._selector.get_map():
+                self._selector.unregister(line.channel)
+
+    def wait_until(
+        self, satisfied: Callable[[], bool], awaiting: str, seconds: float | None
+    ) -> bool:
+        """Wait for a fact, with a deadline (None: the one for what a program does by itself).
+
+        The hosts sample closely meanwhile; whoever watches the terminal is told of long waits.
+        """
+        limit = self.deadlines.patience if seconds is None else seconds
+        if satisfied():
+            return True
+        began = time.monotonic()
+        self._watch(limit)
+        while (waited := time.monotonic() - began) < limit:
+            until = min(limit - waited, PROGRESS_AFTER)
+            if self.pump_until(satisfied, until):
+                break
+            if self.progress is not None and time.monotonic() - began < limit:
+                self.progress(awaiting, time.monotonic() - began, limit)
+        self._watch(0)
+        if not satisfied():
+            self.settle()
+        return satisfied()
+
+    def _watch(self, seconds: float) -> None:
+        for line in self._lines.values():
+            line.tell("watch", {"seconds": seconds})
+
+    def settle(self) -> None:
+        """Have every host record all that has happened by now."""
+        for line in self._lines.values():
+            if not line.gone:
+                line.settle()
+
+    def sees(self, text: str) -> None:
+        """Expect these segments on the wire, in tcpdump's notation, one after the other.
+
+        Nothing more may stand between two lines unless a line ``...`` says so. The search goes on
+        behind what the last `sees` found; letters keep the numbers that they were bound to.
+        """
+        self.wire.sees(text)
+
+    def sees_only(self, text: str) -> None:
+        """Expect exactly these segments since the last `sees` (or the beginning), and no others."""
+        self.wire.sees_only(text)
+
+    def stays_quiet(self, *, seconds: float) -> None:
+        """Expect that no TCP segment is sent for so long."""
+        self.wire.stays_quiet(seconds)
+
+    def finish(self) -> None:
+        """At a scenario's end: what the evidence lacks, and which failed calls nobody judged."""
+        self.settle()
+        for event in self.timeline.events:
+            if isinstance(event, FramesLost):
+                raise Inconclusive(
+                    f"the capture on {event.host} lost {event.count} frames: what it does not show "
+                    "may have happened. A larger net.core.rmem_max helps when not run as root."
+                )
+            if isinstance(event, ClockStepped):
+                raise Inconclusive(
+                    f"the machine's clock was set by {event.nanoseconds / NANOSECONDS:+.3f} s "
+                    "during the scenario: its times do not compare."
+                )
+        for call in self.calls:
+            ended = call.ended
+            if ended is not None and ended.error and not call.judged:
+                raise ExpectationFailed(
+                    f"{call} failed with {error_name(ended.error)}, and the scenario says nothing "
+                    "about it: expect it with .fails(errno) or .returns()"
+                )
+
+
+@contextmanager
+def open_lab(
+    sandbox: Sandbox,
+    *,
+    hosts: tuple[str, ...] = ("client", "server"),
+    router: bool = False,
+    families: tuple[Family, ...] = ("ipv4",),
+    capture_loopback: bool = False,
+    title: str = "",
+) -> Iterator[Lab]:
+    """A lab that is up inside the block, and gone after it."""
+    request = LabRequest(sandbox.next_lab(), hosts, router, families, capture_loopback)
+    lab = Lab(sandbox, request, title)
+    try:
+        yield lab
+    finally:
+        if not lab.keep:
+            lab.close()

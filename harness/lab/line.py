@@ -1,0 +1,113 @@
+"""The line to one host's agent: requests and answers, its events, its captured frames."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from harness.evidence.events import HostReady
+from harness.lab.capture import FrameReader
+from harness.lab.errors import HostGone
+from harness.lab.messages import Channel, ChannelClosedError
+
+if TYPE_CHECKING:
+    from harness.lab.lab import Lab
+
+ANSWER_LIMIT = 30.0
+"""Seconds in which an agent that is alive answers, however busy the machine is."""
+
+
+class Line:
+    """Our end of what connects us with a host's agent."""
+
+    def __init__(self, lab: Lab, host: str) -> None:
+        self.lab = lab
+        self.host = host
+        ours, self._theirs = socket.socketpair()
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        self.channel = Channel(ours)
+        self.memory = os.memfd_create(f"frames of {host}")
+        self.bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self.frames = FrameReader(self.memory, {})
+        self.ready: HostReady | None = None
+        self.gone = False
+        self.pid = 0
+        self.user_namespace = False
+        self.lost = 0
+        self._numbers = count(1)
+        self._answers: dict[int, tuple[Any, Exception | None]] = {}
+
+    def descriptors(self) -> list[int]:
+        """What the agent gets: its end of the line, the memory for frames, the bell."""
+        return [self._theirs.fileno(), self.memory, self.bell]
+
+    def handed_over(self) -> None:
+        """The agent has its descriptors; from now on its death is seen on the line."""
+        self._theirs.close()
+
+    def tell(self, request: str, arguments: dict[str, Any]) -> None:
+        """A request without an answer."""
+        with contextlib.suppress(ChannelClosedError):
+            self.channel.send((0, request, arguments))
+
+    def ask(self, request: str, arguments: dict[str, Any]) -> Any:
+        """A request and its answer; the agent's exception is raised here."""
+        number = next(self._numbers)
+        try:
+            self.channel.send((number, request, arguments))
+        except ChannelClosedError:
+            self.gone = True
+        self.lab.pump_until(
+            lambda: number in self._answers or self.gone, ANSWER_LIMIT
+        )
+        if number not in self._answers:
+            raise HostGone(
+                f"host {self.host!r} does not answer any more ({request}): its agent "
+                f"{'has ended' if self.gone else f'is silent for {ANSWER_LIMIT:g} s'}"
+            )
+        result, error = self._answers.pop(number)
+        if error is not None:
+            raise error
+        return result
+
+    def settle(self) -> int:
+        """Have the agent record what has happened by now; the samples that it took so far."""
+        samples, _, self.lost = self.ask("settle", {})
+        self.read_frames()
+        return int(samples)
+
+    def read(self) -> None:
+        """Take in what the agent has sent."""
+        try:
+            messages = self.channel.receive()
+        except ChannelClosedError:
+            self.gone = True
+            return
+        for message in messages:
+            if not isinstance(message, tuple):
+                self.lab.timeline.add(message)
+            elif isinstance(message[0], HostReady):
+                self.ready, names = message
+                self.frames = FrameReader(
+                    self.memory, {index: f"{self.host}:{name}" for index, name in names.items()}
+                )
+                self.lab.timeline.add(self.ready)
+            else:
+                number, result, error = message
+                self._answers[number] = result, error
+
+    def read_frames(self) -> None:
+        """Take in what the agent has captured."""
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self.bell)
+        self.lab.timeline.add_frames(self.host, self.frames.read())
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._theirs.close()
+        self.channel.close()
+        os.close(self.memory)
+        os.close(self.bell)

@@ -1,0 +1,72 @@
+"""Entering new namespaces: unshare(2), setns(2), mount(2) through the C library.
+
+Python has ``os.unshare`` from 3.12 only. Nothing here decides anything; errors are ``OSError``
+with the name of the call, so that the caller can say what is missing and how to mend it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from pathlib import Path
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+
+MS_NOSUID, MS_NODEV, MS_NOEXEC = 2, 4, 8
+MS_BIND = 0x1000
+MS_REC = 0x4000
+MS_PRIVATE = 1 << 18
+
+PR_SET_PDEATHSIG = 1
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _checked(result: int, call: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{call}: {os.strerror(number)}")
+
+
+def unshare(flags: int) -> None:
+    """Leave the namespaces named by `flags` (``CLONE_NEW…``) for new ones; unshare(2)."""
+    _checked(_libc.unshare(flags), f"unshare({flags:#x})")
+
+
+def children_in(pid_namespace: int) -> None:
+    """Children forked from now on are born in the PID namespace of this descriptor; setns(2)."""
+    _checked(_libc.setns(pid_namespace, CLONE_NEWPID), "setns(CLONE_NEWPID)")
+
+
+def mount(source: str, target: str, kind: str | None, flags: int, data: str | None = None) -> None:
+    """mount(2). `kind` is the file system's type, None for bind mounts and propagation changes."""
+    code = _libc.mount(
+        source.encode(),
+        target.encode(),
+        kind.encode() if kind else None,
+        ctypes.c_ulong(flags),
+        data.encode() if data else None,
+    )
+    _checked(code, f"mount {target}")
+
+
+def die_with_parent(signal_number: int) -> None:
+    """Have the kernel send this process a signal when its parent ends; PR_SET_PDEATHSIG(2const)."""
+    _checked(_libc.prctl(PR_SET_PDEATHSIG, signal_number, 0, 0, 0), "prctl(PR_SET_PDEATHSIG)")
+
+
+def become_root_of_new_user_namespace() -> None:
+    """Enter a user namespace of our own in which our user is root; user_namespaces(7).
+
+    Fails in a process with more than one thread. Only one user and one group are mapped:
+    more would need newuidmap(1), which is not everywhere.
+    """
+    user, group = os.getuid(), os.getgid()
+    unshare(CLONE_NEWUSER)
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"0 {user} 1")
+    Path("/proc/self/gid_map").write_text(f"0 {group} 1")

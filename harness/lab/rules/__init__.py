@@ -1,0 +1,41 @@
+"""iptables' own syntax, put in force through nf_tables, for IPv4 and IPv6; no iptables needed.
+
+``parse`` reads a line into a command, ``FilterTable`` (in the host's own process) carries it out.
+"""
+
+from .chains import Count
+from .errors import (
+    RuleNotAppliedError,
+    RuleNotFoundError,
+    RuleScopeError,
+    RuleSyntaxError,
+    UnknownHostError,
+)
+from .expressions import expressions
+from .families import HostAddresses, concrete_rules, families_of, for_family
+from .filter_table import FilterTable
+from .rule import FAMILIES, AnyCommand, Family, Resolve, Rule
+from .spelling import spell_rule
+from .syntax import parse
+
+__all__ = [
+    "FAMILIES",
+    "AnyCommand",
+    "Count",
+    "Family",
+    "FilterTable",
+    "HostAddresses",
+    "Resolve",
+    "Rule",
+    "RuleNotAppliedError",
+    "RuleNotFoundError",
+    "RuleScopeError",
+    "RuleSyntaxError",
+    "UnknownHostError",
+    "concrete_rules",
+    "expressions",
+    "families_of",
+    "for_family",
+    "parse",
+    "spell_rule",
+]

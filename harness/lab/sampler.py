@@ -1,0 +1,157 @@
+"""Watching the sockets of a host: psutil for state and owner, sock_diag beside it for the queues.
+
+There is no event for a change of state that an unprivileged process may have, so this samples.
+It samples at once when something happened that can change a state (a frame came or went, a call
+was made), then ever more rarely; a scenario that waits asks for closer attention until a deadline.
+An endpoint that is in no list any more is CLOSED. Records changes only; judges nothing.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+
+import psutil
+
+from harness.evidence.events import NANOSECONDS, SocketSeen
+from harness.lab.socket_diagnostics import Diagnosis, Key, SocketDiagnostics
+from harness.tcp.segment import Address
+from harness.tcp.states import State
+
+CLOSEST = NANOSECONDS // 2000
+"""Half a millisecond: no two samples are closer."""
+ATTENDED = 4 * NANOSECONDS // 1000
+IDLE = 50 * NANOSECONDS // 1000
+SHARE = 4
+"""A sample is followed by a pause of at least this many times what it took: a fifth of a core."""
+MAPPED = "::ffff:"
+
+
+class Sampler:
+    """The watcher of one host; lives in the host's agent, which calls it when it is due."""
+
+    def __init__(self, host: str, record: Callable[[SocketSeen], None]) -> None:
+        self._host = host
+        self._record = record
+        self._diagnostics = SocketDiagnostics()
+        self._seen: dict[Key, SocketSeen] = {}
+        self._attend_until = 0
+        self._active_at = self._due = time.monotonic_ns()
+        self.count = 0
+        """Samples taken so far."""
+        self.sampled_at = 0
+        """When the latest sample was taken (CLOCK_REALTIME, ns)."""
+        self._earliest = 0
+
+    def happened(self) -> None:
+        """Something came, went or was called: sample as soon as may be."""
+        self._active_at = time.monotonic_ns()
+        self._due = max(self._active_at, self._earliest)
+
+    def attend(self, seconds: float) -> None:
+        """Somebody waits for a change for so long: sample every few milliseconds meanwhile."""
+        now = time.monotonic_ns()
+        self._attend_until = now + int(seconds * NANOSECONDS)
+        self._due = max(now, min(self._due, self._earliest))
+
+    def wait(self) -> float:
+        """Seconds until the next sample is due."""
+        return max(0, self._due - time.monotonic_ns()) / NANOSECONDS
+
+    def sample_if_due(self) -> None:
+        """Sample, when it is time."""
+        if time.monotonic_ns() >= self._due:
+            self.sample()
+
+    def sample(self) -> None:
+        """Read every TCP socket of the host once and record what has changed since."""
+        began = time.monotonic_ns()
+        before, self.sampled_at = self.sampled_at, time.time_ns()
+        rows = _rows()
+        diagnoses: dict[Key, Diagnosis] = {}
+        for family in {family for family, _, _ in rows.values()}:
+            diagnoses |= self._diagnostics.read(family)
+        present = {
+            key: self._observation(key, state, owner, diagnoses.get(key), before)
+            for key, (_, state, owner) in rows.items()
+        }
+        self._record_changes(present, before)
+        self.count += 1
+        self._schedule(began)
+
+    def _schedule(self, began: int) -> None:
+        now = time.monotonic_ns()
+        ceiling = ATTENDED if now < self._attend_until else IDLE
+        pause = min(ceiling, (now - self._active_at) // 8)
+        self._earliest = now + max(CLOSEST, SHARE * (now - began))
+        self._due = max(self._earliest, now + pause)
+
+    def _observation(
+        self, key: Key, state: State, owner: int | None, diagnosis: Diagnosis | None, before: int
+    ) -> SocketSeen:
+        local, remote = key
+        if diagnosis is None:
+            return SocketSeen(
+                self.sampled_at, self._host, local, remote, state, owner, not_before=before
+            )
+        return SocketSeen(
+            time=self.sampled_at,
+            host=self._host,
+            local=local,
+            remote=remote,
+            state=state,
+            owner=owner,
+            send_queue=diagnosis.send_queue,
+            receive_queue=diagnosis.receive_queue,
+            timer=diagnosis.timer,
+            timer_expires=diagnosis.timer_expires_ms * (NANOSECONDS // 1000),
+            retransmits=diagnosis.retransmits,
+            not_before=before,
+        )
+
+    def _record_changes(self, present: dict[Key, SocketSeen], before: int) -> None:
+        for key, seen in present.items():
+            known = self._seen.get(key)
+            if known is None or _changed(known, seen):
+                self._record(seen)
+                self._seen[key] = seen
+        for key in self._seen.keys() - present.keys():
+            local, remote = key
+            del self._seen[key]
+            self._record(
+                SocketSeen(
+                    self.sampled_at, self._host, local, remote, State.CLOSED, not_before=before
+                )
+            )
+
+
+def _changed(known: SocketSeen, seen: SocketSeen) -> bool:
+    return (
+        known.state is not seen.state
+        or known.owner != seen.owner
+        or known.send_queue != seen.send_queue
+        or known.receive_queue != seen.receive_queue
+        or known.timer != seen.timer
+        or known.retransmits != seen.retransmits
+    )
+
+
+def _rows() -> dict[Key, tuple[int, State, int | None]]:
+    """What psutil sees: (local, remote) -> (address family of the socket, state, owner)."""
+    rows: dict[Key, tuple[int, State, int | None]] = {}
+    for row in psutil.net_connections(kind="tcp"):
+        state = State.of(row.status)
+        if state is State.CLOSED:
+            continue
+        remote = _address(row.raddr) if row.raddr and state is not State.LISTEN else None
+        rows[_address(row.laddr), remote] = (int(row.family), state, row.pid)
+    return rows
+
+
+def _address(pair: tuple[str, int]) -> Address:
+    ip, port = pair
+    if ip.startswith(MAPPED):
+        mapped = socket.inet_ntop(socket.AF_INET, socket.inet_pton(socket.AF_INET6, ip)[12:])
+        return Address(mapped, port)
+    return Address(ip, port)

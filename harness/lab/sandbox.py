@@ -1,0 +1,104 @@
+"""The test process' side of the sandbox: starts it once, asks it for labs, sees it end.
+
+One sandbox serves all labs of one test process; what it is stands in `sandbox_process`. When this
+process ends, however it ends, the sandbox and all that is in it end too.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import pickle
+import socket
+import subprocess
+import sys
+from itertools import count
+from pathlib import Path
+
+from harness.lab.errors import LabError, SandboxUnavailable
+from harness.lab.sandbox_process import MESSAGE_SIZE, LabRequest
+from harness.lab.topology import Plan
+
+PROJECT = Path(__file__).parents[2]
+
+
+class Sandbox:
+    """The process that holds this process' labs; started at the first need."""
+
+    def __init__(self) -> None:
+        self._labs = count(1)
+        self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._lifeline, guard = socket.socketpair()
+        search = os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")])
+        self._process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "harness.lab.sandbox_process",
+                str(theirs.fileno()),
+                str(guard.fileno()),
+            ],
+            pass_fds=(theirs.fileno(), guard.fileno()),
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            env=os.environ | {"PYTHONPATH": search, "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+        theirs.close()
+        guard.close()
+        answer = self._answer()
+        self.user: int = answer[1]
+        """Who we are in the sandbox: 0, as the machine's root or as root of a user namespace."""
+
+    @property
+    def pid(self) -> int:
+        """The sandbox's outermost process, in the machine's numbering."""
+        return self._process.pid
+
+    def open(
+        self, request: LabRequest, descriptors: list[int]
+    ) -> Plan:
+        """Have a lab made; its hosts report on their own control sockets when they are ready."""
+        socket.send_fds(self._requests, [pickle.dumps(("open", request))], descriptors)
+        plan = self._answer()
+        assert isinstance(plan, Plan)
+        return plan
+
+    def close_lab(self, lab: int) -> None:
+        """End every process of a lab; returns when they are gone."""
+        self._requests.send(pickle.dumps(("close", lab)))
+        self._answer()
+
+    def next_lab(self) -> int:
+        """A number for the next lab of this process."""
+        return next(self._labs)
+
+    def close(self) -> None:
+        """End the sandbox with all that is in it; returns when it is gone."""
+        self._requests.close()
+        self._lifeline.close()
+        self._process.wait()
+
+    def _answer(self) -> object:  # type: ignore[explicit-any]
+        data = self._requests.recv(MESSAGE_SIZE)
+        if not data:
+            raise SandboxUnavailable(
+                f"the sandbox ended unexpectedly (exit status {self._process.wait()}); "
+                "what it wrote on standard error says why"
+            )
+        answer = pickle.loads(data)  # noqa: S301  (from our own process)
+        if isinstance(answer, PermissionError) or _is_namespace_limit(answer):
+            raise SandboxUnavailable(_advice(answer)) from answer
+        if isinstance(answer, Exception):
+            raise LabError(f"the lab could not be made: {answer}") from answer
+        return answer
+
+
+def _is_namespace_limit(answer: object) -> bool:
+    return isinstance(answer, OSError) and answer.errno in (errno.ENOSPC, errno.EINVAL)
+
+
+def _advice(error: OSError) -> str:
+    return (
+        f"this process may not make network namespaces ({error}).\n"
+        "Run `python -m harness doctor`: it says which permission is missing and how to give it."
+    )

@@ -1,0 +1,250 @@
+"""The process that holds every lab of one test process; ``python -m harness.lab.sandbox_process``.
+
+It leaves the machine's namespaces (as root directly, otherwise through a user namespace), then
+lives as process 1 of a PID namespace and gives birth to the hosts. When the test process ends,
+for whatever reason, its end of the lifeline closes; this process then ends, the kernel kills all
+that is in the PID namespace, and with the last process every network namespace, interface, rule
+and mount is gone. There is nothing to clean up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import pickle
+import select
+import signal
+import socket
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from harness.lab import gate, namespaces, settings
+from harness.lab.agent import Description, be_a_host
+from harness.lab.interfaces import make_cable
+from harness.lab.topology import LABS, Family, Plan, host_names, plan
+
+MESSAGE_SIZE = 1 << 16
+DESCRIPTORS_PER_HOST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class LabRequest:
+    """What a lab is to be; sent to the sandbox with three descriptors for each host."""
+
+    lab: int
+    hosts: tuple[str, ...]
+    router: bool
+    families: tuple[Family, ...]
+    capture_loopback: bool = False
+    sysctls: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(slots=True)
+class _Birth:
+    """A host that is being born: its process and the sandbox's line to it."""
+
+    pid: int
+    line: socket.socket
+
+
+@dataclass
+class _Sandbox:
+    """The state of the sandbox: its labs and what it needs to make more."""
+
+    requests: socket.socket
+    own_pid_namespace: int
+    routing: Any
+    labs: dict[int, list[int]] = field(default_factory=dict)
+
+    def serve(self) -> None:
+        while True:
+            data, descriptors, _, _ = socket.recv_fds(self.requests, MESSAGE_SIZE, 64)
+            if not data:
+                return
+            what, argument = pickle.loads(data)  # noqa: S301  (from our own test process)
+            try:
+                answer = self._open(argument, descriptors) if what == "open" else None
+                if what == "close":
+                    self._close(argument)
+            except (OSError, ValueError) as error:
+                answer = error
+            finally:
+                for descriptor in descriptors:
+                    os.close(descriptor)
+            self.requests.send(pickle.dumps(answer))
+
+    def _open(self, request: LabRequest, descriptors: list[int]) -> Plan:
+        names = host_names(request.hosts, router=request.router)
+        births: dict[str, _Birth] = {}
+        try:
+            for position, host in enumerate(names):
+                start = DESCRIPTORS_PER_HOST * position
+                own = descriptors[start : start + DESCRIPTORS_PER_HOST]
+                births[host] = self._bear(request, host, own, descriptors, births)
+            made = plan(request.hosts, router=request.router, number=_lab_number(births))
+            self._connect(made, births, request.families)
+        except BaseException:
+            self._end([birth.pid for birth in births.values()])
+            raise
+        finally:
+            for birth in births.values():
+                birth.line.close()
+        self.labs[request.lab] = [birth.pid for birth in births.values()]
+        return made
+
+    def _bear(
+        self,
+        request: LabRequest,
+        host: str,
+        own: list[int],
+        descriptors: list[int],
+        births: dict[str, _Birth],
+    ) -> _Birth:
+        ours, theirs = socket.socketpair()
+        namespaces.unshare(namespaces.CLONE_NEWPID)
+        pid = os.fork()
+        if pid:
+            namespaces.children_in(self.own_pid_namespace)
+            theirs.close()
+            return _Birth(pid, ours)
+        for line in (ours, self.requests, *(birth.line for birth in births.values())):
+            line.close()
+        for descriptor in set(descriptors) - set(own):
+            os.close(descriptor)
+        control, memory, bell = own
+        description = Description(host, request.capture_loopback, request.sysctls)
+        _live(description, socket.socket(fileno=control), memory, bell, theirs)
+
+    def _connect(
+        self, made: Plan, births: dict[str, _Birth], families: tuple[Family, ...]
+    ) -> None:
+        """Lay the cables, then tell each host its interfaces and everybody's names."""
+        for ends in made.cables:
+            make_cable(self.routing, ends, (births[ends[0].host].pid, births[ends[1].host].pid))
+        hosts_file = _hosts_file(made, families)
+        for host, birth in births.items():
+            birth.line.send(pickle.dumps((made.interfaces(host), hosts_file)))
+
+    def _close(self, lab: int) -> None:
+        self._end(self.labs.pop(lab, []))
+
+    @staticmethod
+    def _end(processes: list[int]) -> None:
+        for pid in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for pid in processes:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+
+
+def _live(
+    description: Description,
+    control: socket.socket,
+    memory: int,
+    bell: int,
+    starter: socket.socket,
+) -> NoReturn:
+    """Be the host until the end, and never come back; a failure is told to the sandbox."""
+    try:
+        be_a_host(description, control, memory, bell, starter)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            starter.send(str(error).encode())
+        os._exit(1)
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+def _lab_number(births: dict[str, _Birth]) -> int:
+    """Wait until every host has its namespaces; a number that no other lab on the machine has.
+
+    It is taken from the inode of the first host's network namespace: the kernel hands these out
+    densely and never twice at a time.
+    """
+    inodes: list[int] = []
+    for host, birth in births.items():
+        word = birth.line.recv(MESSAGE_SIZE).decode()
+        if not word.isdigit():
+            raise OSError(f"host {host!r} could not be made: {word or 'it ended at once'}")
+        inodes.append(int(word))
+    return inodes[0] % LABS
+
+
+def _hosts_file(made: Plan, families: tuple[Family, ...]) -> str:
+    lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
+    lines += [
+        f"{addresses[family]} {host}"
+        for family in families
+        for host, addresses in made.names.items()
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _leave_the_machine() -> None:
+    """New namespaces for all that follows; as root directly, otherwise as root of our own."""
+    flags = (
+        namespaces.CLONE_NEWNS
+        | namespaces.CLONE_NEWNET
+        | namespaces.CLONE_NEWPID
+        | namespaces.CLONE_NEWUTS
+    )
+    try:
+        namespaces.unshare(flags)
+    except PermissionError:
+        namespaces.become_root_of_new_user_namespace()
+        namespaces.unshare(flags)
+    namespaces.mount("none", "/", None, namespaces.MS_REC | namespaces.MS_PRIVATE)
+
+
+def _guard(child: int, lifeline: socket.socket) -> int:
+    """Outside the PID namespace: end the sandbox when the test process is gone."""
+    ended = os.pidfd_open(child)
+    poll = select.poll()
+    poll.register(ended, select.POLLIN)
+    poll.register(lifeline, select.POLLIN | select.POLLHUP)
+    poll.poll()
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    return 0 if os.WIFSIGNALED(status) else os.waitstatus_to_exitcode(status)
+
+
+def main(requests_descriptor: int, lifeline_descriptor: int) -> int:
+    """Leave the machine's namespaces, then serve requests until the test process is gone."""
+    requests = socket.socket(fileno=requests_descriptor)
+    lifeline = socket.socket(fileno=lifeline_descriptor)
+    try:
+        _leave_the_machine()
+    except OSError as error:
+        requests.send(pickle.dumps(error))
+        return 1
+    child = os.fork()
+    if child:
+        requests.close()
+        return _guard(child, lifeline)
+    lifeline.close()
+    namespaces.die_with_parent(signal.SIGKILL)
+    try:
+        namespaces.mount("proc", "/proc", "proc", namespaces.MS_NOSUID)
+        settings.pin(dict([settings.SMALL_HASH_TABLE]))
+        sandbox = _Sandbox(requests, os.open("/proc/self/ns/pid", os.O_RDONLY), None)
+        sandbox.routing = gate.routing_socket()
+    except OSError as error:
+        requests.send(pickle.dumps(error))
+        return 1
+    gc.freeze()
+    requests.send(pickle.dumps(("ready", os.getuid(), time.time_ns())))
+    sandbox.serve()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]), int(sys.argv[2])))

@@ -1,0 +1,81 @@
+"""Kernel settings of a lab's hosts that are the same on every machine.
+
+A new network namespace takes some settings from the machine and computes others from its hash
+tables; what a scenario sees must not depend on either. Everything here is written to every host
+before its interface comes up, and shown in the output. What a kernel does not have is left out,
+and the host's record of its settings says what is in force.
+"""
+
+from __future__ import annotations
+
+from harness.lab import gate
+
+QUIET = {
+    "net.ipv6.conf.all.accept_dad": 0,
+    "net.ipv6.conf.default.accept_dad": 0,
+    "net.ipv6.conf.default.addr_gen_mode": 1,
+    "net.ipv6.conf.default.router_solicitations": 0,
+    "net.ipv6.conf.default.accept_ra": 0,
+    "net.ipv6.conf.default.disable_ipv6": 0,
+}
+"""No traffic of the interface's own accord: no address autoconfiguration, no solicitations."""
+
+PINNED = {
+    "net.ipv4.conf.all.rp_filter": 0,
+    "net.ipv4.conf.default.rp_filter": 0,
+    "net.ipv4.conf.all.accept_redirects": 0,
+    "net.ipv4.conf.default.accept_redirects": 0,
+    "net.ipv4.conf.all.send_redirects": 0,
+    "net.ipv4.conf.default.send_redirects": 0,
+    "net.ipv4.icmp_ratelimit": 0,
+    "net.ipv6.icmp.ratelimit": 0,
+    "net.ipv4.tcp_congestion_control": "reno",
+    "net.ipv4.tcp_ecn": 2,
+    "net.ipv4.tcp_syn_retries": 6,
+    "net.ipv4.tcp_synack_retries": 5,
+    "net.ipv4.tcp_syn_linear_timeouts": 4,
+    "net.ipv4.tcp_retries1": 3,
+    "net.ipv4.tcp_retries2": 15,
+    "net.ipv4.tcp_orphan_retries": 0,
+    "net.ipv4.tcp_fin_timeout": 60,
+    "net.ipv4.tcp_rto_max_ms": 120000,
+    "net.ipv4.tcp_max_tw_buckets": 65536,
+    "net.ipv4.tcp_max_syn_backlog": 1024,
+    "net.ipv4.tcp_syncookies": 1,
+    "net.ipv4.tcp_tw_reuse": 2,
+    "net.ipv4.tcp_rmem": "4096\t131072\t6291456",
+    "net.ipv4.tcp_wmem": "4096\t16384\t4194304",
+    "net.core.somaxconn": 4096,
+}
+"""The values of a usual Linux. Written also where they are the kernel's own default, because the
+small hash table that makes watching cheap (below) makes the kernel choose smaller ones. Reno is
+the one congestion control that every kernel offers to every namespace."""
+
+FORWARDING = {"net.ipv4.ip_forward": 1, "net.ipv6.conf.all.forwarding": 1}
+
+SMALL_HASH_TABLE = ("net.ipv4.tcp_child_ehash_entries", 512)
+"""Reading /proc/net/tcp walks the whole table of connections; namespaces made from one with this
+setting get a small table of their own instead of a share in the machine's large one."""
+
+
+def pin(settings: dict[str, int | str]) -> None:
+    """Write settings to the present namespace; what this kernel lacks or keeps to itself is left."""
+    for name, value in settings.items():
+        try:
+            gate.write_sysctl(name, value)
+        except FileNotFoundError:
+            continue
+        except PermissionError:
+            if gate.sysctl_path(name).read_text().split() != str(value).split():
+                raise
+
+
+def read(names: tuple[str, ...]) -> dict[str, str]:
+    """What is in force now, for the settings that this kernel has."""
+    values: dict[str, str] = {}
+    for name in names:
+        try:
+            values[name] = " ".join(gate.sysctl_path(name).read_text().split())
+        except (FileNotFoundError, PermissionError):
+            continue
+    return values

@@ -1,0 +1,231 @@
+"""The built-in endpoints of a host: real sockets, driven one call at a time by the scenario.
+
+Lives in the host's agent. No call blocks the agent: what cannot finish at once waits for its
+descriptor, as an event-driven program would, and is recorded when it began and when it ended, with
+its errno. Nothing here knows what a scenario expects.
+"""
+
+from __future__ import annotations
+
+import errno
+import selectors
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.evidence.events import CallBegan, CallEnded, Event
+
+IN_PROGRESS = (errno.EINPROGRESS, errno.EAGAIN, errno.EINTR)
+
+
+@dataclass(slots=True)
+class _Call:
+    """A call that waits for its descriptor; `attempt` returns the result or raises."""
+
+    number: int
+    name: str
+    attempt: Callable[[], object]
+
+
+@dataclass(slots=True)
+class _Socket:
+    number: int
+    real: socket.socket
+    reader: _Call | None = None
+    writer: _Call | None = None
+    sent: int = 0
+
+
+class SocketInUse(OSError):
+    """A second call of the same direction while the first one still waits."""
+
+
+@dataclass
+class Sockets:
+    """Every built-in socket of one host."""
+
+    host: str
+    selector: selectors.BaseSelector
+    record: Callable[[Event], None]
+    _open: dict[int, _Socket] = field(default_factory=dict)
+    _next: int = 1
+
+    def listen(
+        self,
+        address: tuple[str, int],
+        family: int,
+        backlog: int,
+        options: tuple[tuple[int, int, Any], ...],
+    ) -> tuple[int, tuple[str, int]]:
+        """socket, setsockopt, bind, listen; the socket's number and its address."""
+        real = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            for level, name, value in options:
+                real.setsockopt(level, name, value)
+            real.bind(address)
+            real.listen(backlog)
+        except OSError:
+            real.close()
+            raise
+        opened = self._adopt(real)
+        return opened.number, real.getsockname()[:2]
+
+    def connect(
+        self,
+        call: int,
+        address: tuple[str, int],
+        family: int,
+        source: tuple[str, int] | None,
+        options: tuple[tuple[int, int, Any], ...],
+    ) -> tuple[int, tuple[str, int]]:
+        """Begin to connect; returns at once with the socket's number and its own address.
+
+        The socket is bound first, so that its port is known also when the connection is refused
+        before connect(2) returns.
+        """
+        real = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            for level, name, value in options:
+                real.setsockopt(level, name, value)
+            if source is not None:
+                real.bind(source)
+        except OSError:
+            real.close()
+            raise
+        opened = self._adopt(real)
+        local = real.getsockname()[:2]
+        self._began(call, "connect", f"{address[0]} port {address[1]}")
+        code = real.connect_ex(address)
+        if code in IN_PROGRESS:
+            self._wait(opened, _Call(call, "connect", lambda: _connected(real)), writing=True)
+        else:
+            self._ended(call, "connect", code)
+        return opened.number, local
+
+    def accept(self, call: int, number: int) -> None:
+        """Wait for a completed connection; the result is (socket number, peer address)."""
+        listener = self._open[number]
+
+        def attempt() -> tuple[int, tuple[str, int]]:
+            real, peer = listener.real.accept()
+            return self._adopt(real).number, peer[:2]
+
+        self._begin(call, listener, "accept", "", attempt, writing=False)
+
+    def receive(self, call: int, number: int, size: int) -> None:
+        """recv(2) of at most `size` bytes; the result is the bytes, empty at the end of file."""
+        opened = self._open[number]
+        self._begin(
+            call, opened, "recv", f"{size} bytes", lambda: opened.real.recv(size), writing=False
+        )
+
+    def send(self, call: int, number: int, data: bytes, flags: int) -> None:
+        """send(2) until all of `data` is taken; the result is how many bytes that were."""
+        opened = self._open[number]
+        opened.sent = 0
+
+        def attempt() -> int:
+            while opened.sent < len(data):
+                opened.sent += opened.real.send(
+                    memoryview(data)[opened.sent :], flags | socket.MSG_NOSIGNAL
+                )
+            return opened.sent
+
+        self._begin(call, opened, "send", f"{len(data)} bytes", attempt, writing=True)
+
+    def at_once(self, call: int, number: int, name: str, arguments: tuple[Any, ...]) -> None:
+        """A call that never waits: shutdown, setsockopt, getsockopt, close or abort."""
+        opened = self._open[number]
+        attempt: dict[str, Callable[[], object]] = {
+            "shutdown": lambda: opened.real.shutdown(*arguments),
+            "setsockopt": lambda: opened.real.setsockopt(*arguments),
+            "getsockopt": lambda: opened.real.getsockopt(*arguments),
+            "close": lambda: self._close(opened),
+        }
+        self._began(call, name, ", ".join(str(value) for value in arguments))
+        try:
+            self._ended(call, name, 0, attempt[name]())
+        except OSError as error:
+            self._ended(call, name, error.errno or errno.EIO)
+
+    def ready(self, opened: _Socket, mask: int) -> None:
+        """The selector says that a waiting call can go on."""
+        if mask & selectors.EVENT_READ and opened.reader:
+            self._attempt(opened, opened.reader, writing=False)
+        if mask & selectors.EVENT_WRITE and opened.writer:
+            self._attempt(opened, opened.writer, writing=True)
+
+    def _adopt(self, real: socket.socket) -> _Socket:
+        real.setblocking(False)
+        opened = _Socket(self._next, real)
+        self._open[self._next] = opened
+        self._next += 1
+        return opened
+
+    def _close(self, opened: _Socket) -> None:
+        for call, writing in ((opened.reader, False), (opened.writer, True)):
+            if call is not None:
+                self._wait(opened, None, writing=writing)
+                self._ended(call.number, call.name, errno.EBADF)
+        del self._open[opened.number]
+        opened.real.close()
+
+    def _begin(
+        self,
+        call: int,
+        opened: _Socket,
+        name: str,
+        detail: str,
+        attempt: Callable[[], object],
+        *,
+        writing: bool,
+    ) -> None:
+        if (opened.writer if writing else opened.reader) is not None:
+            raise SocketInUse(errno.EALREADY, f"{name}: an earlier call still waits")
+        self._began(call, name, detail)
+        self._attempt(opened, _Call(call, name, attempt), writing=writing)
+
+    def _attempt(self, opened: _Socket, call: _Call, *, writing: bool) -> None:
+        try:
+            result = call.attempt()
+        except BlockingIOError:
+            self._wait(opened, call, writing=writing)
+            return
+        except OSError as error:
+            self._wait(opened, None, writing=writing)
+            self._ended(call.number, call.name, error.errno or errno.EIO)
+            return
+        self._wait(opened, None, writing=writing)
+        self._ended(call.number, call.name, 0, result)
+
+    def _wait(self, opened: _Socket, call: _Call | None, *, writing: bool) -> None:
+        """Set or clear what the socket waits for, in the selector too."""
+        before = bool(opened.reader), bool(opened.writer)
+        if writing:
+            opened.writer = call
+        else:
+            opened.reader = call
+        after = bool(opened.reader), bool(opened.writer)
+        if before == after:
+            return
+        mask = selectors.EVENT_READ * after[0] | selectors.EVENT_WRITE * after[1]
+        if not any(before):
+            self.selector.register(opened.real, mask, opened)
+        elif mask:
+            self.selector.modify(opened.real, mask, opened)
+        else:
+            self.selector.unregister(opened.real)
+
+    def _began(self, call: int, name: str, detail: str) -> None:
+        self.record(CallBegan(time.time_ns(), self.host, call, name, detail))
+
+    def _ended(self, call: int, name: str, error: int, result: object = None) -> None:
+        self.record(CallEnded(time.time_ns(), self.host, call, name, error, result))
+
+
+def _connected(real: socket.socket) -> None:
+    code = real.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        raise OSError(code, "connect")

@@ -1,0 +1,108 @@
+"""What a scenario expects on the wire: waits until the captured segments show it, or cannot.
+
+A match is judged twice: as soon as it seems to be there, and again when every host has recorded
+all that it captured until then, so that no segment that was only read late is overlooked.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from harness.evidence.verdicts import ExpectationFailed
+from harness.tcp.explanation import explain
+from harness.tcp.matching import Match, Mismatch, match
+from harness.tcp.notation import format_segment, parse_pattern
+from harness.tcp.pattern import Pattern
+from harness.tcp.segment import Segment
+
+if TYPE_CHECKING:
+    from harness.lab.lab import Lab
+
+
+class Wire:
+    """The segments of one lab, and how far the scenario has followed them."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self._after = 0
+        """Segments later than this (ns) are still to be matched."""
+        self.bindings: dict[str, int] = {}
+        """What the letters of the notation stand for."""
+
+    def segments(self) -> list[Segment]:
+        """The segments that no expectation has covered yet."""
+        return [each for each in self._lab.timeline.wire if each.time > self._after]
+
+    def sees(self, text: str) -> None:
+        """See :meth:`Lab.sees`."""
+        lines = parse_pattern(text)
+        found = self._wait_for(lines)
+        if isinstance(found, Mismatch):
+            raise ExpectationFailed(
+                "the wire did not show what was expected\n\n" + explain(found)
+            )
+        self._follow(found)
+
+    def sees_only(self, text: str) -> None:
+        """See :meth:`Lab.sees_only`."""
+        lines = parse_pattern(text)
+        found = self._wait_for(lines)
+        segments = self.segments()
+        if isinstance(found, Match) and (found.first, found.last) == (0, len(segments)):
+            self._follow(found)
+            return
+        if isinstance(found, Match):
+            raise ExpectationFailed(
+                f"the wire showed more than was expected: {len(segments)} segments, of which the "
+                f"{found.last - found.first} expected ones begin at number {found.first + 1}"
+            )
+        raise ExpectationFailed("the wire did not show what was expected\n\n" + explain(found))
+
+    def _follow(self, found: Match) -> None:
+        segments = self.segments()
+        self.bindings = dict(found.bindings)
+        self._after = segments[found.last - 1].time
+
+    def _judge(self, lines: Pattern) -> Match | Mismatch:
+        return match(lines, self.segments(), self.bindings, self._lab.names.addresses)
+
+    def _wait_for(self, lines: Pattern) -> Match | Mismatch:
+        """Wait for a match as long as the evidence comes nearer to it."""
+        lab = self._lab
+        found = self._judge(lines)
+        deadline = time.monotonic() + lab.deadlines.next_segment()
+        nearest = -1
+        while isinstance(found, Mismatch):
+            if found.matched > nearest:
+                nearest = found.matched
+                deadline = time.monotonic() + lab.deadlines.next_segment()
+            known = len(lab.timeline.wire)
+            awaiting = f"line {found.failed + 1} of the expected segments: {lines[found.failed]}"
+            if not lab.wait_until(
+                lambda known=known: len(lab.timeline.wire) > known,  # type: ignore[misc]
+                awaiting,
+                deadline - time.monotonic(),
+            ):
+                break
+            found = self._judge(lines)
+        lab.settle()
+        return self._judge(lines)
+
+    def stays_quiet(self, seconds: float) -> None:
+        """See :meth:`Lab.stays_quiet`."""
+        lab = self._lab
+        lab.settle()
+        known = len(lab.timeline.wire)
+        lab.wait_until(
+            lambda: len(lab.timeline.wire) > known, f"silence for {seconds:g} s", seconds
+        )
+        if len(lab.timeline.wire) > known:
+            extra = lab.timeline.wire[known:]
+            shown = "\n".join(
+                f"  {format_segment(each, lambda end: lab.names.host(end.ip))}" for each in extra[:5]
+            )
+            raise ExpectationFailed(
+                f"silence was expected for {seconds:g} s, but {len(extra)} segments were sent\n\n"
+                + shown
+            )

@@ -1,0 +1,99 @@
+"""How long Linux's own timers let a connection be: from its settings, never from a wish.
+
+Pure: settings in, seconds out. Nominal times; a kernel timer is never early and may be late by the
+granularity of its timer wheel, which `late` allows for, in this one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from harness.tcp.states import State
+
+INITIAL_RTO = 1.0
+"""TCP_TIMEOUT_INIT; RFC 6298, section 2.1."""
+MINIMUM_RTO = 0.2
+"""TCP_RTO_MIN, also of a FIN on a path without delay."""
+TIME_WAIT_LENGTH = 60.0
+"""TCP_TIMEWAIT_LEN: compiled in, not tcp_fin_timeout."""
+ORPHAN_RETRIES = 8
+"""What tcp_orphan_retries of 0 stands for (tcp_orphan_retries() in net/ipv4/tcp_timer.c)."""
+WHEEL_SHARE = 8
+"""A level of the timer wheel is an eighth of what it spans (kernel/time/timer.c)."""
+TICK = 0.01
+"""The longest tick of a usual kernel (HZ=100), in seconds."""
+
+DEFAULTS = {
+    "net.ipv4.tcp_syn_retries": 6,
+    "net.ipv4.tcp_synack_retries": 5,
+    "net.ipv4.tcp_syn_linear_timeouts": 0,
+    "net.ipv4.tcp_retries2": 15,
+    "net.ipv4.tcp_orphan_retries": 0,
+    "net.ipv4.tcp_fin_timeout": 60,
+    "net.ipv4.tcp_rto_max_ms": 120000,
+}
+"""What a kernel does that lacks the setting, or for which the setting is not known."""
+
+
+def late(seconds: float) -> float:
+    """The latest moment at which a timer of this length runs out: an eighth and two ticks more."""
+    return seconds * (1 + 1 / WHEEL_SHARE) + 2 * TICK
+
+
+def setting(settings: Mapping[str, str], name: str) -> int:
+    """A numeric sysctl out of `settings`, or what a kernel without it does."""
+    full = f"net.ipv4.{name}"
+    return int(settings.get(full, DEFAULTS[full]))
+
+
+def syn_schedule(settings: Mapping[str, str]) -> tuple[float, ...]:
+    """When a SYN is sent (seconds from the first), and last, when connect(2) gives up.
+
+    The first tcp_syn_linear_timeouts gaps are one RTO (since Linux 6.5), then each doubles.
+    """
+    linear = setting(settings, "tcp_syn_linear_timeouts")
+    retries = setting(settings, "tcp_syn_retries")
+    longest = setting(settings, "tcp_rto_max_ms") / 1000
+    gaps = (
+        min(INITIAL_RTO * 2 ** max(0, number - linear), longest) for number in range(retries + 1)
+    )
+    return _moments(gaps)
+
+
+def synack_schedule(settings: Mapping[str, str]) -> tuple[float, ...]:
+    """When a SYN-ACK is sent (seconds from the first), and last, when the server forgets."""
+    longest = setting(settings, "tcp_rto_max_ms") / 1000
+    retries = setting(settings, "tcp_synack_retries")
+    return _moments(min(INITIAL_RTO * 2**number, longest) for number in range(retries + 1))
+
+
+def retransmission_limit(settings: Mapping[str, str], *, orphan: bool) -> float:
+    """How long unacknowledged data or a FIN is repeated before the connection is given up."""
+    longest = setting(settings, "tcp_rto_max_ms") / 1000
+    retries = setting(settings, "tcp_orphan_retries") or ORPHAN_RETRIES
+    if not orphan:
+        retries = setting(settings, "tcp_retries2")
+    return sum(min(MINIMUM_RTO * 2**number, longest) for number in range(retries + 1))
+
+
+def longest_in(state: State, settings: Mapping[str, str], *, orphan: bool) -> float | None:
+    """How long an endpoint can be in `state` when its peer is silent; None: for ever.
+
+    Seconds, nominal. For FIN_WAIT2 this is an orphan's; with an owner it has no limit.
+    """
+    if state is State.SYN_SENT:
+        return syn_schedule(settings)[-1]
+    if state is State.SYN_RECV:
+        return synack_schedule(settings)[-1]
+    if state in (State.FIN_WAIT1, State.LAST_ACK, State.CLOSING):
+        return retransmission_limit(settings, orphan=orphan)
+    if state is State.FIN_WAIT2 and orphan:
+        return float(setting(settings, "tcp_fin_timeout"))
+    return TIME_WAIT_LENGTH if state is State.TIME_WAIT else None
+
+
+def _moments(gaps: Iterable[float]) -> tuple[float, ...]:
+    moments = [0.0]
+    for gap in gaps:
+        moments.append(moments[-1] + gap)
+    return tuple(moments)

@@ -1,0 +1,31 @@
+"""FIN_WAIT1: one side has closed, and nobody acknowledges its FIN."""
+
+import pytest
+
+from harness import CLOSE_WAIT, ESTABLISHED, FIN_WAIT1, FIN_WAIT2
+from harness.lab import Host, Lab
+
+pytestmark = pytest.mark.claims("T27")
+
+
+def test_fin_wait1_while_the_fin_goes_unacknowledged(lab: Lab, client: Host, server: Host) -> None:
+    lab.step("A connection is established.")
+    connection = client.connect(server.listen(port=16868))
+    connection.client.reaches(ESTABLISHED)
+    connection.server.reaches(ESTABLISHED)
+
+    lab.step("The client drops whatever the server sends.")
+    rule = client.iptables("-A INPUT -s server -j DROP")
+
+    lab.step("The server closes. Its FIN is never acknowledged, so it is sent again and again.")
+    connection.server.close()
+    connection.server.reaches(FIN_WAIT1, send_queue=1, owner=None)
+    lab.sees("""
+        server > client: Flags [F.], seq K+1, ack J+1
+        server > client: Flags [F.], seq K+1, ack J+1
+    """)
+
+    lab.step("The rule goes. The next retransmission gets through, and the client acknowledges it.")
+    rule.delete()
+    connection.server.reaches(FIN_WAIT2)
+    connection.client.reaches(CLOSE_WAIT)

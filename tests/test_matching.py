@@ -1,0 +1,399 @@
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.tcp.explanation import explain
+from harness.tcp.matching import Match, Mismatch, UnknownHost, match
+from harness.tcp.notation import parse_pattern
+from harness.tcp.options import Option
+from harness.tcp.segment import Address, Segment
+
+CLIENT, SERVER = Address("10.0.0.1", 43210), Address("10.0.0.2", 16868)
+HOSTS = {"client": ["10.0.0.1", "fd00::1"], "server": ["10.0.0.2", "fd00:0::2"]}
+J, K = 1928661013, 2**32 - 1
+
+
+def segment(source, flags, sequence, acknowledgement=None, payload=b"", options=(), window=64240):
+    return Segment(
+        time=0,
+        source=source,
+        destination=SERVER if source == CLIENT else CLIENT,
+        flags=flags,
+        sequence=sequence % 2**32,
+        acknowledgement=None if acknowledgement is None else acknowledgement % 2**32,
+        window=window,
+        payload=payload,
+        options=options,
+    )
+
+
+SYN_OPTIONS = (Option(2, b"\x05\xb4"), Option(4), Option(8, bytes([0, 0, 0, 9] + [0] * 4)))
+TALK = (
+    segment(CLIENT, "S", J, options=SYN_OPTIONS),
+    segment(SERVER, "S.", K, J + 1),
+    segment(CLIENT, ".", J + 1, K + 1),
+    segment(CLIENT, "P.", J + 1, K + 1, b"hello"),
+    segment(SERVER, ".", K + 1, J + 6),
+    segment(SERVER, "F.", K + 1, J + 6),
+    segment(SERVER, "F.", K + 1, J + 6),
+    segment(CLIENT, ".", J + 6, K + 2),
+)
+
+
+def matched(text, segments=TALK, bindings=None, **others):
+    found = match(parse_pattern(text), segments, bindings, HOSTS, **others)
+    assert isinstance(found, Match), explain(found)
+    return found
+
+
+def mismatched(text, segments=TALK, bindings=None):
+    found = match(parse_pattern(text), segments, bindings, HOSTS)
+    assert isinstance(found, Mismatch)
+    return found
+
+
+def test_a_handshake_binds_its_letters_across_the_wrap_of_numbers():
+    found = matched("""
+        client > server: Flags [S], seq J
+        server > client: Flags [S.], seq K, ack J+1
+        client > server: Flags [.], ack K+1
+    """)
+    assert found == Match(0, 3, (0, 1, 2), {"J": J, "K": K})
+
+
+def test_a_letter_may_bind_by_an_offset():
+    assert matched("server > client: Flags [F.], seq K+1, ack J+6").bindings == {"J": J, "K": K}
+
+
+def test_letters_given_stay_and_must_agree():
+    line = "client > server: Flags [S], seq J"
+    assert matched(line, bindings={"J": J, "X": 1}).bindings == {"J": J, "X": 1}
+    found = mismatched(line, bindings={"J": J + 1})
+    assert [str(reason) for reason in found.reasons] == [f"seq {J}, expected J = {J + 1}"]
+
+
+def test_bindings_given_are_not_changed():
+    given_bindings = {"K": K}
+    matched("client > server: Flags [S], seq J", bindings=given_bindings)
+    assert given_bindings == {"K": K}
+
+
+def test_nothing_more_may_stand_between():
+    text = "client > server: Flags [S]\n{}client > server: Flags [.]"
+    found = mismatched(text.format(""))
+    assert (found.positions, found.failed, found.at) == ((0,), 1, 1)
+    assert matched(text.format("...\n")).positions == (0, None, 2)
+
+
+def test_the_first_place_that_fits_wins_and_a_later_start_can_be_asked_for():
+    line = "server > client: Flags [F.]"
+    assert matched(line).first == 5
+    assert matched(line, start=6).first == 6
+    assert matched(f"{line}\n{line}").positions == (5, 6)
+    assert isinstance(match(parse_pattern(line), TALK, {}, HOSTS, start=7), Mismatch)
+
+
+def test_a_gap_may_be_empty_and_may_need_more_than_the_first_that_fits():
+    assert matched("client > server: Flags [S]\n...\nserver > client: Flags [S.]").last == 2
+    text = (
+        "client > server: Flags [S]\n...\nserver > client: Flags [F.]\nclient > server: Flags [.]"
+    )
+    assert matched(text).positions == (0, None, 6, 7)
+
+
+def test_gaps_at_both_ends_cover_no_segment():
+    found = matched("...\nclient > server: Flags [P.]\n...")
+    assert (found.first, found.last, found.positions) == (3, 4, (None, 3, None))
+
+
+def test_an_attempt_that_fails_leaves_no_letter_bound():
+    found = matched("""
+        client > server: Flags [.], seq X, ack Y
+        client > server: Flags [P.], seq X
+    """)
+    assert found.bindings == {"X": J + 1, "Y": (K + 1) % 2**32}
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "seq J+1:J+6",
+        "seq J+1:_",
+        "ack K+1",
+        "win 64240",
+        "win W",
+        "length 5",
+        "length L",
+        "options []",
+        "seq _, ack _, win _, length _",
+    ],
+)
+def test_fields_that_agree(field):
+    matched(f"client > server: Flags [P.], {field}", bindings={"J": J, "K": K})
+
+
+@pytest.mark.parametrize(
+    ("field", "reason"),
+    [
+        ("seq J", f"seq {J + 1}, expected J = {J}"),
+        ("seq J+1:J+7", f"seq end {J + 6}, expected J+7 = {J + 7}"),
+        ("ack 5", "ack 0, expected 5"),
+        ("win 0", "win 64240, expected 0"),
+        ("urg 0", "urg none, expected 0"),
+        ("length 4", "length 5, expected 4"),
+        ("options [nop]", "options [], expected nop"),
+    ],
+)
+def test_fields_that_differ(field, reason):
+    found = mismatched(f"client > server: Flags [P.], {field}", bindings={"J": J, "K": K})
+    assert [str(each) for each in found.reasons] == [reason]
+    assert found.at == 3
+
+
+def test_a_segment_without_ack_has_no_acknowledgement():
+    found = mismatched("client > server: Flags [S], ack A")
+    assert str(found.reasons[0]) == "ack none, expected A"
+
+
+@pytest.mark.parametrize(
+    ("options", "fits"),
+    [
+        ("mss 1460,sackOK,TS val 9 ecr 0", True),
+        ("mss 1460,TS val T ecr 0", True),
+        ("mss,TS val _ ecr E", True),
+        ("mss M", True),
+        ("sackOK", True),
+        ("mss 1461", False),
+        ("sackOK,mss 1460", False),
+        ("mss 1460,mss 1460", False),
+        ("TS val T ecr T", False),
+        ("nop", False),
+        ("", False),
+    ],
+)
+def test_options_stand_in_order_and_others_may_stand_between(options, fits):
+    line = f"client > server: Flags [S], options [{options}]"
+    assert isinstance(match(parse_pattern(line), TALK, {}, HOSTS), Match) == fits
+
+
+def test_options_bind_letters():
+    line = "client > server: Flags [S], options [mss M+40,TS val T ecr _]"
+    assert matched(line).bindings == {"M": 1420, "T": 9}
+
+
+def test_sack_edges_can_be_letters():
+    option = Option(5, (100).to_bytes(4, "big") + (105).to_bytes(4, "big"))
+    segments = [segment(CLIENT, ".", 1, 2, options=(Option(1), option))]
+    line = "client > server: Flags [.], options [sack 1 {X:X+5}]"
+    assert matched(line, segments).bindings == {"X": 100}
+
+
+def test_flags_must_be_exactly_those_in_any_order():
+    assert matched("client > server: Flags [.P]").first == 3
+    assert mismatched("client > server: Flags [P]").reasons[0].field == "Flags"
+    assert matched("client > server: Flags [_], length 5").first == 3
+
+
+def test_a_host_has_several_addresses_in_any_spelling():
+    six = Segment(0, Address("fd00::1", 5), Address("fd00::2", 6), "S", 1, None, 0)
+    for line in (
+        "client > server: Flags [S]",
+        "client.5 > server.6: Flags [S]",
+        "fd00:0:0::1 > server: Flags [S]",
+        "fd00::1.5 > fd00::2.6: Flags [S]",
+    ):
+        matched(line, [six])
+    assert mismatched("client.6 > server: Flags [S]", [six]).reasons[0].field == "from"
+
+
+def test_an_unknown_host_is_named_with_those_that_exist():
+    with pytest.raises(UnknownHost) as raised:
+        match(parse_pattern("client > servr: Flags [S]"), TALK, {}, HOSTS)
+    assert "'servr'" in str(raised.value)
+    assert "Did you mean server?" in str(raised.value)
+    assert "client, server" in str(raised.value)
+
+
+def test_the_nearest_attempt_is_the_one_with_most_lines_then_fewest_differences():
+    found = mismatched("""
+        server > client: Flags [F.], seq K+1, ack J+6
+        client > server: Flags [.], ack K+3
+    """)
+    assert (found.positions, found.at, found.matched, found.first) == ((6,), 7, 1, 6)
+    assert [reason.field for reason in found.reasons] == ["ack"]
+
+
+def test_no_segment_left_is_a_mismatch_without_reasons():
+    found = mismatched(
+        "client > server: Flags [.], ack K+2\nserver > client: Flags [R]", bindings={"K": K}
+    )
+    assert (found.positions, found.failed, found.at, found.reasons) == ((7,), 1, None, ())
+    found = mismatched("server > client: Flags [R]", [])
+    assert (found.positions, found.failed, found.at) == ((), 0, None)
+
+
+def test_a_long_capture_with_gaps_is_searched_in_reasonable_time():
+    acknowledgements = [segment(CLIENT, ".", J, K) for _ in range(3000)]
+    line = "client > server: Flags [.], ack K"
+    text = f"{line}\n...\n{line}\n...\n{line}\n...\nserver > client: Flags [R]"
+    begun = time.monotonic()
+    assert mismatched(text, acknowledgements, {"K": K}).matched == 3
+    assert time.monotonic() - begun < 20
+
+
+SMALL = st.lists(
+    st.builds(
+        segment,
+        st.sampled_from((CLIENT, SERVER)),
+        st.sampled_from((".", "F.")),
+        st.integers(0, 2),
+        st.integers(0, 2),
+    ),
+    max_size=7,
+)
+SMALL_LINES = st.lists(
+    st.sampled_from(
+        (
+            "...",
+            "client > server: Flags [.], seq J, ack K",
+            "client > server: Flags [_], seq K",
+            "server > client: Flags [.], seq K+1",
+            "server > client: Flags [F.], seq _, ack J",
+            "server > client: Flags [_], seq J, ack J",
+        )
+    ),
+    min_size=1,
+    max_size=5,
+).filter(lambda written: any(line != "..." for line in written))
+
+
+def fits(lines, segments, bindings):
+    """A plain judge, without memory or order: can all lines be placed from here on?"""
+    if not lines:
+        return True
+    if str(lines[0]) == "...":
+        return any(fits(lines[1:], segments[n:], bindings) for n in range(len(segments) + 1))
+    if not segments:
+        return False
+    found = match(lines[:1], segments[:1], bindings, HOSTS)
+    return isinstance(found, Match) and fits(lines[1:], segments[1:], found.bindings)
+
+
+@given(SMALL_LINES, SMALL)
+def test_a_match_is_found_exactly_when_there_is_one(written, segments):
+    lines = parse_pattern("\n".join(written))
+    found = match(lines, segments, {}, HOSTS)
+    possible = [n for n in range(len(segments)) if fits(lines, segments[n:], {})]
+    if isinstance(found, Match):
+        assert possible
+        if written[0] != "...":
+            assert found.first == possible[0]
+        bindings = {}
+        for line, position in zip(lines, found.positions, strict=True):
+            if position is not None:
+                again = match((line,), segments[position : position + 1], bindings, HOSTS)
+                bindings = again.bindings
+        assert bindings == found.bindings
+    else:
+        assert not possible
+        assert found.failed < len(lines)
+        assert (found.at is None) == (not found.reasons)
+
+
+@given(SMALL_LINES, SMALL, st.sampled_from((60, 80, 100, 120)))
+def test_any_mismatch_is_explained_within_the_width(written, segments, width):
+    found = match(parse_pattern("\n".join(written)), segments, {}, HOSTS)
+    if isinstance(found, Mismatch):
+        lines = explain(found, width).splitlines()
+        assert max(map(len, lines)) <= max(80, width)
+        assert all(line == line.rstrip() for line in lines)
+
+
+def test_an_explanation_side_by_side():
+    found = mismatched("""
+        client > server: Flags [S], seq J
+        server > client: Flags [S.], seq K, ack J+2
+        client > server: Flags [.]
+    """)
+    assert explain(found).splitlines() == [
+        "Seen 1 of 3 segments expected, then another one.",
+        "",
+        "    expected                                      seen",
+        "  ✓ client > server: Flags [S], seq J             client > server: Flags [S], seq J",
+        "  ✗ server > client: Flags [S.], seq K, ack J+2   "
+        "server > client: Flags [S.], seq K, ack J+1",
+        "    client > server: Flags [.]",
+        "",
+        "What differs:",
+        "    ack: seen J+1 = 1928661014, expected J+2 = 1928661015",
+        "",
+        "That segment in full:",
+        "    server.16868 > client.43210: Flags [S.], seq 4294967295, ack 1928661014, win 64240, "
+        "length 0",
+        "",
+        "Letters: J = 1928661013, K = 4294967295",
+    ]
+
+
+def test_an_explanation_one_above_the_other():
+    found = mismatched("""
+        client > server: Flags [S], seq J, win 64240, options [mss 1460,sackOK,TS val T ecr 0]
+        ...
+        server.16868 > client: Flags [R.], ack J+1
+    """)
+    assert explain(found, 80).splitlines() == [
+        "Seen 1 of 2 segments expected, then another one.",
+        "",
+        "  ✓ expected  client > server: Flags [S], seq J, win 64240,",
+        "              options [mss 1460,sackOK,TS val T ecr 0]",
+        "        seen  client > server: Flags [S], seq J, win 64240,",
+        "              options [mss 1460,sackOK,TS val 9 ecr 0]",
+        "    expected  ...",
+        "  ✗ expected  server.16868 > client: Flags [R.], ack J+1",
+        "        seen  server.16868 > client: Flags [S.], ack J+1",
+        "",
+        "What differs:",
+        "    Flags: seen [S.], expected [R.]",
+        "",
+        "That segment in full:",
+        "    server.16868 > client.43210: Flags [S.], seq 4294967295, ack 1928661014,",
+        "    win 64240, length 0",
+        "",
+        "Letters: J = 1928661013, T = 9",
+    ]
+
+
+def test_another_direction_is_not_explained_by_its_numbers():
+    found = mismatched("client > server: Flags [R], seq J", TALK[1:2], {"J": J})
+    assert [reason.field for reason in found.reasons] == ["from", "to", "Flags", "seq"]
+    text = explain(found)
+    assert "from: seen server.16868, expected client" in text
+    assert "seq: seen" not in text
+    assert "is not among the one segment seen" in text
+
+
+def test_a_number_without_a_letter_is_said_to_be_absolute():
+    found = mismatched("client > server: Flags [P.], seq 1:6")
+    assert "Numbers without a letter are absolute" in explain(found)
+
+
+def test_nothing_seen_is_said():
+    found = mismatched("client > server: Flags [R]", [])
+    assert explain(found).startswith("No segment was seen at all.")
+    text = explain(mismatched("client > server: Flags [.], ack K+2\nserver > client: Flags [R]"))
+    assert "then nothing more" in text or "then another one" in text
+
+
+def test_an_address_of_several_hosts_is_not_given_the_name_of_one():
+    hosts = {"client": ["127.0.0.1"], "server": ["127.0.0.1"]}
+    here = Address("127.0.0.1", 5)
+    found = match(
+        parse_pattern("client > server: Flags [R]"),
+        [Segment(0, here, here, "S", 1, None, 0)],
+        {},
+        hosts,
+    )
+    assert isinstance(found, Mismatch)
+    assert "127.0.0.1 > 127.0.0.1: Flags [S]" in explain(found)

@@ -1,0 +1,399 @@
+import random
+import shutil
+import subprocess
+from itertools import islice
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scapy.layers.inet import IP, TCP
+from scapy.layers.inet6 import IPv6
+from scapy.layers.l2 import Ether
+from scapy.packet import Raw
+
+from harness.evidence.frames import CapturedFrame
+from harness.report.pcapng import write_pcapng
+from harness.tcp.dissect import dissect
+from harness.tcp.matching import Match, match
+from harness.tcp.notation import (
+    ABSOLUTE,
+    NotationError,
+    Origin,
+    Origins,
+    format_segment,
+    parse_pattern,
+)
+from harness.tcp.options import Option
+from harness.tcp.pattern import Endpoint, ExpectedOption, Gap, Line, Number
+from harness.tcp.segment import FLAG_LETTERS, Address, Segment, order_flags
+
+WORD, HALF = st.integers(0, 2**32 - 1), st.integers(0, 2**16 - 1)
+LETTER = st.from_regex(r"[A-Z][A-Za-z0-9_]{0,4}", fullmatch=True)
+
+
+def options_of_every_kind():
+    data = {2: 2, 3: 1, 4: 0, 5: 8, 8: 8, 28: 2, 29: 6, 34: 8, 77: 3, 253: 4, 254: 4}
+    return st.one_of(
+        [st.just(Option(0)), st.just(Option(1))]
+        + [
+            st.binary(min_size=size, max_size=size).map(
+                lambda octets, kind=kind: Option(kind, octets)
+            )
+            for kind, size in data.items()
+        ]
+        + [st.builds(Option, st.integers(2, 255), st.binary(max_size=12))]
+    )
+
+
+@st.composite
+def segments(draw):
+    version = draw(st.sampled_from((4, 6)))
+    source, destination = (
+        Address(str(draw(st.ip_addresses(v=version))), draw(HALF)) for _ in range(2)
+    )
+    flags = order_flags(draw(st.sets(st.sampled_from(FLAG_LETTERS))))
+    return Segment(
+        time=0,
+        source=source,
+        destination=destination,
+        flags=flags,
+        sequence=draw(WORD),
+        acknowledgement=draw(WORD) if "." in flags else None,
+        window=draw(HALF),
+        urgent=draw(HALF),
+        options=tuple(draw(st.lists(options_of_every_kind(), max_size=4))),
+        payload=draw(st.binary(max_size=9)),
+    )
+
+
+NUMBERS = st.one_of(
+    st.builds(Number, st.none(), HALF),
+    st.builds(Number, LETTER, st.integers(-(10**6), 10**6)),
+    st.just(Number("_")),
+)
+HOSTS = st.from_regex(r"[A-Za-z][A-Za-z0-9_-]{0,8}", fullmatch=True) | st.ip_addresses().map(str)
+OPTIONS = st.builds(
+    ExpectedOption,
+    st.sampled_from(("mss", "sackOK", "TS", "sack", "nop", "unknown-253", "exp-tfo")),
+    st.lists(
+        st.sampled_from(("1460", "val", "{", "}", ":", "0x0102"))
+        | NUMBERS.filter(lambda number: number.letter is not None),
+        max_size=5,
+    ).map(tuple),
+)
+
+
+@st.composite
+def lines(draw):
+    def maybe(strategy):
+        return draw(st.none() | strategy)
+
+    sequence = maybe(NUMBERS)
+    return Line(
+        source=Endpoint(draw(HOSTS), maybe(HALF)),
+        destination=Endpoint(draw(HOSTS), maybe(HALF)),
+        flags=draw(st.just("_") | st.sets(st.sampled_from(FLAG_LETTERS)).map(order_flags)),
+        sequence=sequence,
+        sequence_end=None if sequence is None else maybe(NUMBERS),
+        acknowledgement=maybe(NUMBERS),
+        window=maybe(NUMBERS),
+        urgent=maybe(NUMBERS),
+        options=maybe(st.lists(OPTIONS, max_size=4).map(tuple)),
+        length=maybe(NUMBERS),
+    )
+
+
+@given(lines())
+def test_a_line_is_read_back_from_its_own_text(line):
+    assert parse_pattern(str(line)) == (line,)
+
+
+@given(segments())
+@settings(deadline=None)
+def test_what_is_printed_is_an_expectation_of_that_segment(segment):
+    found = match(parse_pattern(format_segment(segment)), [segment])
+    assert isinstance(found, Match)
+
+
+@given(segments())
+@settings(deadline=None)
+def test_what_is_printed_with_names_is_an_expectation_of_that_segment(segment):
+    hosts = {"a": [segment.source.ip], "b": [segment.destination.ip]}
+    text = format_segment(segment, lambda end: "a" if end == segment.source else "b")
+    assert isinstance(match(parse_pattern(text), [segment], {}, hosts), Match)
+
+
+@given(st.text())
+def test_any_text_is_read_or_refused(text):
+    try:
+        assert parse_pattern(text)
+    except NotationError as error:
+        assert error.example in str(error)
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            "client server > : Flags [ ] [S.] , seq ack win options mss TS { } length J +1 - 5 _ "
+            "... # IP 10.0.0.1 fe80::1 .80 none \n".split(" ")
+        ),
+        max_size=14,
+    ),
+    st.sampled_from(("", " ")),
+)
+def test_any_order_of_words_is_read_or_refused(words, space):
+    text = "client > server: Flags" + space + space.join(words)
+    try:
+        assert parse_pattern(text)
+    except NotationError as error:
+        assert "^" in str(error)
+
+
+@given(lines(), st.data())
+def test_a_damaged_line_is_read_or_refused(line, data):
+    text = str(line)
+    position = data.draw(st.integers(0, len(text)))
+    damaged = text[:position] + data.draw(st.text(max_size=2)) + text[position + 1 :]
+    try:
+        assert parse_pattern(damaged)
+    except NotationError as error:
+        assert 0 <= error.column <= len(error.line)
+
+
+def test_a_whole_expectation():
+    assert parse_pattern("""
+        # the handshake
+        client > server.80: Flags [S], seq J, win 0, options [mss 1460,TS val T ecr _]
+        ...                                    # whatever
+        10.0.0.1.5 > fe80::1.80: Flags [.P], seq J+1:J+6, ack K-1, length 5
+    """) == (
+        Line(
+            Endpoint("client"),
+            Endpoint("server", 80),
+            "S",
+            sequence=Number("J"),
+            window=Number(None, 0),
+            options=(
+                ExpectedOption("mss", ("1460",)),
+                ExpectedOption("TS", ("val", Number("T"), "ecr", Number("_"))),
+            ),
+        ),
+        Gap(),
+        Line(
+            Endpoint("10.0.0.1", 5),
+            Endpoint("fe80::1", 80),
+            "P.",
+            sequence=Number("J", 1),
+            sequence_end=Number("J", 6),
+            acknowledgement=Number("K", -1),
+            length=Number(None, 5),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "",
+        "IP ",
+        "IP6 ",
+        "12:34:56.789012 IP ",
+        "2024-01-31 12:34:56.789012 IP ",
+        "1700000000.123456 IP ",
+        "12:34:56.789012 eth0  Out IP ",
+        " 00:00:00.000012 IP6 ",
+    ],
+)
+def test_what_tcpdump_prints_before_the_addresses_may_stay(before):
+    line = "10.0.0.1.5 > 10.0.0.2.80: Flags [P.], seq 1:6, ack 1, win 502, length 5"
+    assert parse_pattern(before + line) == parse_pattern(line)
+    assert parse_pattern(before + line + ": HTTP: GET / HTTP/1.1") == parse_pattern(line)
+
+
+def test_a_host_may_be_called_like_the_protocol():
+    assert parse_pattern("IP > IP6: Flags [S]") == (Line(Endpoint("IP"), Endpoint("IP6"), "S"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "pointed_at", "expected"),
+    [
+        ("client Flags [S]", "Flags", '">"'),
+        ("client > server Flags [S]", "Flags", '":"'),
+        ("client > server:", "", '"Flags"'),
+        ("cli.ent > server: Flags [S]", "cli.ent", "a sending host"),
+        ("client > server.99999: Flags [S]", "server.99999:", "a receiving host"),
+        ("client > server: flags [S]", "flags", '"Flags"'),
+        ("client > server: Flags S", "S", "the flags in brackets"),
+        ("client > server: Flags [SX]", "SX", "letters of FSRP.UEWe"),
+        ("client > server: Flags [SS]", "SS", "each once"),
+        ("client > server: Flags [S] seq J", "seq", '","'),
+        ("client > server: Flags [S], seg J", "seg", "seq, ack, win, urg, options or length"),
+        ("client > server: Flags [S], seq j", "j", 'a number, a letter or _ after "seq"'),
+        ("client > server: Flags [S], seq J:j", "j", "after the colon"),
+        ("client > server: Flags [S], ack 1, ack 2", "ack", '"ack" only once'),
+        ("client > server: Flags [S], win 65536", "65536", "at most 65535"),
+        ("client > server: Flags [S], seq 4294967296", "4294967296", "at most 4294967295"),
+        ("client > server: Flags [S], options mss", "mss", "the options in brackets"),
+        ("client > server: Flags [S], options [nop, mms 1]", "mms", "an option's name"),
+        ("client > server: Flags [S], options [nop,,nop]", ",nop]", "an option's name"),
+        ("client > server: Flags [S],", "", "seq, ack, win"),
+        (".. ..", "..", "a sending host"),
+    ],
+)
+def test_an_error_points_at_the_word_and_says_what_was_expected(text, pointed_at, expected):
+    with pytest.raises(NotationError) as raised:
+        parse_pattern("# first\n\n" + text)
+    error = raised.value
+    assert error.number == 3
+    assert error.line == text
+    assert text[error.column :].startswith(pointed_at)
+    assert (text[error.column :] == "") == (pointed_at == "")
+    assert expected in error.expected
+
+
+def test_an_error_reads_well():
+    with pytest.raises(NotationError) as raised:
+        parse_pattern("client > server: Flags [S], win 70000")
+    assert str(raised.value) == (
+        'line 1 of the expectation: expected at most 65535 after "win"\n'
+        "    client > server: Flags [S], win 70000\n"
+        "                                    ^^^^^\n"
+        "for example: 5, J, J+1 or _"
+    )
+
+
+@pytest.mark.parametrize("text", ["", "\n # only a comment", "...", "...\n..."])
+def test_an_expectation_of_nothing_is_refused(text):
+    with pytest.raises(NotationError, match="at least one segment"):
+        parse_pattern(text)
+
+
+SYN = Segment(
+    time=0,
+    source=Address("10.0.0.1", 43210),
+    destination=Address("10.0.0.2", 16868),
+    flags="S",
+    sequence=1928661013,
+    acknowledgement=None,
+    window=64240,
+    options=(
+        Option(2, b"\x05\xb4"),
+        Option(4),
+        Option(8, (8656013).to_bytes(4, "big") + bytes(4)),
+        Option(1),
+        Option(3, b"\x07"),
+    ),
+)
+
+
+def test_a_segment_is_printed_with_names():
+    names = {"10.0.0.1": "client", "10.0.0.2": "server"}
+    assert format_segment(SYN, lambda end: names[end.ip]) == (
+        "client.43210 > server.16868: Flags [S], seq 1928661013, win 64240, "
+        "options [mss 1460,sackOK,TS val 8656013 ecr 0,nop,wscale 7], length 0"
+    )
+
+
+def test_origins_follow_tcpdump_in_a_connection_with_itself():
+    origins = Origins()
+    end = Address("10.0.0.1", 5)
+    itself = Segment(0, end, end, "S.", 100, 101, 0)
+    assert origins.of(itself) == Origin(selective=100)
+    assert origins.of(SYN) == ABSOLUTE
+
+
+class Talk:
+    """Generates segments that look like connections, and some that do not."""
+
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+        self.ends = [(Address("10.0.0.1", 40000 + n), Address("10.0.0.2", 40002)) for n in range(5)]
+        self.ends += [(Address("fd00::1", 40000), Address("fd00::2", 40000 + n)) for n in range(3)]
+
+    def options(self):
+        some = [
+            Option(1),
+            Option(2, self.random.randbytes(2)),
+            Option(3, self.random.randbytes(1)),
+            Option(4),
+            Option(5, self.random.randbytes(8 * self.random.randrange(3))),
+            Option(6, self.random.randbytes(4)),
+            Option(8, self.random.randbytes(8)),
+            Option(11, self.random.randbytes(4)),
+            Option(20, self.random.randbytes(2)),
+            Option(28, self.random.randbytes(2)),
+            Option(29, self.random.randbytes(self.random.randrange(12))),
+            Option(34, self.random.randbytes(self.random.randrange(19))),
+            Option(self.random.randrange(35, 254), self.random.randbytes(self.random.randrange(9))),
+            Option(254, self.random.randbytes(self.random.randrange(2, 9))),
+            Option(254, b"\xf9\x89" + self.random.randbytes(self.random.randrange(9))),
+            Option(0),
+        ]
+        return tuple(self.random.sample(some, self.random.choice((0, 0, 0, 1, 2, 3))))
+
+    def frame(self):
+        source, destination = self.random.choice(self.ends)
+        if self.random.random() < 0.5:
+            source, destination = destination, source
+        octets = b"".join(
+            bytes([each.kind])
+            if each.kind < 2
+            else bytes([each.kind, len(each.data) + 2]) + each.data
+            for each in self.options()
+        )[:40]
+        octets += bytes([1] * (-len(octets) % 4))
+        network = IPv6 if ":" in source.ip else IP
+        transport = TCP(
+            sport=source.port,
+            dport=destination.port,
+            seq=self.random.choice((0, 5, 1000, 2**31, 2**32 - 2)) + self.random.randrange(2),
+            ack=self.random.choice((0, 5, 1000, 2**31, 2**32 - 2)) + self.random.randrange(2),
+            flags=self.random.choice((2, 16, 17, 18, 20, 24, 24, self.random.randrange(256))),
+            window=self.random.randrange(65536),
+            urgptr=self.random.randrange(65536),
+            dataofs=5 + len(octets) // 4,
+        )
+        payload = self.random.randbytes(self.random.choice((0, 0, 1, 5, 100, 1400)))
+        layers = network(
+            src=source.ip, dst=destination.ip, **{"nh" if network is IPv6 else "proto": 6}
+        )
+        link = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
+        return bytes(link / layers / transport / Raw(octets + payload))
+
+    def frames(self):
+        while True:
+            octets = self.frame()
+            try:
+                dissect(octets, 0)
+            except ValueError:  # options cut at 40 octets
+                continue
+            yield octets
+
+
+def tcpdump(path, *arguments):
+    with path.open("rb") as capture:
+        ran = subprocess.run(
+            ["tcpdump", *arguments, "-t", "-r", "-"],
+            stdin=capture,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    return [line.removeprefix("IP6 ").removeprefix("IP ") for line in ran.stdout.splitlines()]
+
+
+@pytest.mark.skipif(shutil.which("tcpdump") is None, reason="needs tcpdump: apt install tcpdump")
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_tcpdump_prints_the_same(tmp_path, seed):
+    frames = list(islice(Talk(seed).frames(), 500))
+    path = tmp_path / "talk.pcapng"
+    captured = [
+        CapturedFrame(n * 1000, "client:eth0", "in", each, len(each))
+        for n, each in enumerate(frames)
+    ]
+    write_pcapng(path, captured)
+    seen = [dissect(each, 0) for each in frames]
+    assert [format_segment(each) for each in seen] == tcpdump(path, "-nnS")
+    origins = Origins()
+    relative = [format_segment(each, origin=origins.of(each)) for each in seen]
+    assert relative == tcpdump(path, "-nn")
