@@ -102,8 +102,11 @@ class KeptLabs:
         for nodeid, lab in self.labs:
             lines.append(f"  {nodeid}")
             lines += [f"    {name}: {enter_command(host)}" for name, host in lab.hosts.items()]
-        lines.append("Enter ends them." if sys.__stdin__ and sys.__stdin__.isatty()
-                     else "Ctrl-C (SIGINT) ends them.")
+        lines.append(
+            "Enter ends them."
+            if sys.__stdin__ and sys.__stdin__.isatty()
+            else "Ctrl-C (SIGINT) ends them."
+        )
         with _without_capture(self._config):
             print("\n".join(lines), flush=True)
             _wait_for_person()

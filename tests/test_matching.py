@@ -1,4 +1,6 @@
 import time
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -8,6 +10,7 @@ from harness.tcp.explanation import explain
 from harness.tcp.matching import Match, Mismatch, UnknownHost, match
 from harness.tcp.notation import parse_pattern
 from harness.tcp.options import Option
+from harness.tcp.pattern import Pattern
 from harness.tcp.segment import Address, Segment
 
 CLIENT, SERVER = Address("10.0.0.1", 43210), Address("10.0.0.2", 16868)
@@ -15,7 +18,16 @@ HOSTS = {"client": ["10.0.0.1", "fd00::1"], "server": ["10.0.0.2", "fd00:0::2"]}
 J, K = 1928661013, 2**32 - 1
 
 
-def segment(source, flags, sequence, acknowledgement=None, payload=b"", options=(), window=64240):
+def segment(
+    source: Address,
+    flags: str,
+    sequence: int,
+    acknowledgement: int | None = None,
+    payload: bytes = b"",
+    *,
+    options: Any = (),
+    window: int = 64240,
+) -> Segment:
     return Segment(
         time=0,
         source=source,
@@ -42,19 +54,26 @@ TALK = (
 )
 
 
-def matched(text, segments=TALK, bindings=None, **others):
+def matched(
+    text: str,
+    segments: Sequence[Segment] = TALK,
+    bindings: Mapping[str, int] | None = None,
+    **others: int,
+) -> Match:
     found = match(parse_pattern(text), segments, bindings, HOSTS, **others)
     assert isinstance(found, Match), explain(found)
     return found
 
 
-def mismatched(text, segments=TALK, bindings=None):
+def mismatched(
+    text: str, segments: Sequence[Segment] = TALK, bindings: Mapping[str, int] | None = None
+) -> Mismatch:
     found = match(parse_pattern(text), segments, bindings, HOSTS)
     assert isinstance(found, Mismatch)
     return found
 
 
-def test_a_handshake_binds_its_letters_across_the_wrap_of_numbers():
+def test_a_handshake_binds_its_letters_across_the_wrap_of_numbers() -> None:
     found = matched("""
         client > server: Flags [S], seq J
         server > client: Flags [S.], seq K, ack J+1
@@ -63,31 +82,31 @@ def test_a_handshake_binds_its_letters_across_the_wrap_of_numbers():
     assert found == Match(0, 3, (0, 1, 2), {"J": J, "K": K})
 
 
-def test_a_letter_may_bind_by_an_offset():
+def test_a_letter_may_bind_by_an_offset() -> None:
     assert matched("server > client: Flags [F.], seq K+1, ack J+6").bindings == {"J": J, "K": K}
 
 
-def test_letters_given_stay_and_must_agree():
+def test_letters_given_stay_and_must_agree() -> None:
     line = "client > server: Flags [S], seq J"
     assert matched(line, bindings={"J": J, "X": 1}).bindings == {"J": J, "X": 1}
     found = mismatched(line, bindings={"J": J + 1})
     assert [str(reason) for reason in found.reasons] == [f"seq {J}, expected J = {J + 1}"]
 
 
-def test_bindings_given_are_not_changed():
+def test_bindings_given_are_not_changed() -> None:
     given_bindings = {"K": K}
     matched("client > server: Flags [S], seq J", bindings=given_bindings)
     assert given_bindings == {"K": K}
 
 
-def test_nothing_more_may_stand_between():
+def test_nothing_more_may_stand_between() -> None:
     text = "client > server: Flags [S]\n{}client > server: Flags [.]"
     found = mismatched(text.format(""))
     assert (found.positions, found.failed, found.at) == ((0,), 1, 1)
     assert matched(text.format("...\n")).positions == (0, None, 2)
 
 
-def test_the_first_place_that_fits_wins_and_a_later_start_can_be_asked_for():
+def test_the_first_place_that_fits_wins_and_a_later_start_can_be_asked_for() -> None:
     line = "server > client: Flags [F.]"
     assert matched(line).first == 5
     assert matched(line, start=6).first == 6
@@ -95,7 +114,7 @@ def test_the_first_place_that_fits_wins_and_a_later_start_can_be_asked_for():
     assert isinstance(match(parse_pattern(line), TALK, {}, HOSTS, start=7), Mismatch)
 
 
-def test_a_gap_may_be_empty_and_may_need_more_than_the_first_that_fits():
+def test_a_gap_may_be_empty_and_may_need_more_than_the_first_that_fits() -> None:
     assert matched("client > server: Flags [S]\n...\nserver > client: Flags [S.]").last == 2
     text = (
         "client > server: Flags [S]\n...\nserver > client: Flags [F.]\nclient > server: Flags [.]"
@@ -103,12 +122,12 @@ def test_a_gap_may_be_empty_and_may_need_more_than_the_first_that_fits():
     assert matched(text).positions == (0, None, 6, 7)
 
 
-def test_gaps_at_both_ends_cover_no_segment():
+def test_gaps_at_both_ends_cover_no_segment() -> None:
     found = matched("...\nclient > server: Flags [P.]\n...")
     assert (found.first, found.last, found.positions) == (3, 4, (None, 3, None))
 
 
-def test_an_attempt_that_fails_leaves_no_letter_bound():
+def test_an_attempt_that_fails_leaves_no_letter_bound() -> None:
     found = matched("""
         client > server: Flags [.], seq X, ack Y
         client > server: Flags [P.], seq X
@@ -130,7 +149,7 @@ def test_an_attempt_that_fails_leaves_no_letter_bound():
         "seq _, ack _, win _, length _",
     ],
 )
-def test_fields_that_agree(field):
+def test_fields_that_agree(field: str) -> None:
     matched(f"client > server: Flags [P.], {field}", bindings={"J": J, "K": K})
 
 
@@ -146,13 +165,13 @@ def test_fields_that_agree(field):
         ("options [nop]", "options [], expected nop"),
     ],
 )
-def test_fields_that_differ(field, reason):
+def test_fields_that_differ(field: str, reason: str) -> None:
     found = mismatched(f"client > server: Flags [P.], {field}", bindings={"J": J, "K": K})
     assert [str(each) for each in found.reasons] == [reason]
     assert found.at == 3
 
 
-def test_a_segment_without_ack_has_no_acknowledgement():
+def test_a_segment_without_ack_has_no_acknowledgement() -> None:
     found = mismatched("client > server: Flags [S], ack A")
     assert str(found.reasons[0]) == "ack none, expected A"
 
@@ -173,30 +192,30 @@ def test_a_segment_without_ack_has_no_acknowledgement():
         ("", False),
     ],
 )
-def test_options_stand_in_order_and_others_may_stand_between(options, fits):
+def test_options_stand_in_order_and_others_may_stand_between(options: Any, fits: bool) -> None:
     line = f"client > server: Flags [S], options [{options}]"
     assert isinstance(match(parse_pattern(line), TALK, {}, HOSTS), Match) == fits
 
 
-def test_options_bind_letters():
+def test_options_bind_letters() -> None:
     line = "client > server: Flags [S], options [mss M+40,TS val T ecr _]"
     assert matched(line).bindings == {"M": 1420, "T": 9}
 
 
-def test_sack_edges_can_be_letters():
+def test_sack_edges_can_be_letters() -> None:
     option = Option(5, (100).to_bytes(4, "big") + (105).to_bytes(4, "big"))
     segments = [segment(CLIENT, ".", 1, 2, options=(Option(1), option))]
     line = "client > server: Flags [.], options [sack 1 {X:X+5}]"
     assert matched(line, segments).bindings == {"X": 100}
 
 
-def test_flags_must_be_exactly_those_in_any_order():
+def test_flags_must_be_exactly_those_in_any_order() -> None:
     assert matched("client > server: Flags [.P]").first == 3
     assert mismatched("client > server: Flags [P]").reasons[0].field == "Flags"
     assert matched("client > server: Flags [_], length 5").first == 3
 
 
-def test_a_host_has_several_addresses_in_any_spelling():
+def test_a_host_has_several_addresses_in_any_spelling() -> None:
     six = Segment(0, Address("fd00::1", 5), Address("fd00::2", 6), "S", 1, None, 0)
     for line in (
         "client > server: Flags [S]",
@@ -208,7 +227,7 @@ def test_a_host_has_several_addresses_in_any_spelling():
     assert mismatched("client.6 > server: Flags [S]", [six]).reasons[0].field == "from"
 
 
-def test_an_unknown_host_is_named_with_those_that_exist():
+def test_an_unknown_host_is_named_with_those_that_exist() -> None:
     with pytest.raises(UnknownHost) as raised:
         match(parse_pattern("client > servr: Flags [S]"), TALK, {}, HOSTS)
     assert "'servr'" in str(raised.value)
@@ -216,7 +235,7 @@ def test_an_unknown_host_is_named_with_those_that_exist():
     assert "client, server" in str(raised.value)
 
 
-def test_the_nearest_attempt_is_the_one_with_most_lines_then_fewest_differences():
+def test_the_nearest_attempt_is_the_one_with_most_lines_then_fewest_differences() -> None:
     found = mismatched("""
         server > client: Flags [F.], seq K+1, ack J+6
         client > server: Flags [.], ack K+3
@@ -225,7 +244,7 @@ def test_the_nearest_attempt_is_the_one_with_most_lines_then_fewest_differences(
     assert [reason.field for reason in found.reasons] == ["ack"]
 
 
-def test_no_segment_left_is_a_mismatch_without_reasons():
+def test_no_segment_left_is_a_mismatch_without_reasons() -> None:
     found = mismatched(
         "client > server: Flags [.], ack K+2\nserver > client: Flags [R]", bindings={"K": K}
     )
@@ -234,7 +253,7 @@ def test_no_segment_left_is_a_mismatch_without_reasons():
     assert (found.positions, found.failed, found.at) == ((), 0, None)
 
 
-def test_a_long_capture_with_gaps_is_searched_in_reasonable_time():
+def test_a_long_capture_with_gaps_is_searched_in_reasonable_time() -> None:
     acknowledgements = [segment(CLIENT, ".", J, K) for _ in range(3000)]
     line = "client > server: Flags [.], ack K"
     text = f"{line}\n...\n{line}\n...\n{line}\n...\nserver > client: Flags [R]"
@@ -269,7 +288,7 @@ SMALL_LINES = st.lists(
 ).filter(lambda written: any(line != "..." for line in written))
 
 
-def fits(lines, segments, bindings):
+def fits(lines: Pattern, segments: Sequence[Segment], bindings: Mapping[str, int] | None) -> bool:
     """A plain judge, without memory or order: can all lines be placed from here on?"""
     if not lines:
         return True
@@ -282,7 +301,9 @@ def fits(lines, segments, bindings):
 
 
 @given(SMALL_LINES, SMALL)
-def test_a_match_is_found_exactly_when_there_is_one(written, segments):
+def test_a_match_is_found_exactly_when_there_is_one(
+    written: list[str], segments: Sequence[Segment]
+) -> None:
     lines = parse_pattern("\n".join(written))
     found = match(lines, segments, {}, HOSTS)
     possible = [n for n in range(len(segments)) if fits(lines, segments[n:], {})]
@@ -290,10 +311,11 @@ def test_a_match_is_found_exactly_when_there_is_one(written, segments):
         assert possible
         if written[0] != "...":
             assert found.first == possible[0]
-        bindings = {}
+        bindings: Mapping[str, int] = {}
         for line, position in zip(lines, found.positions, strict=True):
             if position is not None:
                 again = match((line,), segments[position : position + 1], bindings, HOSTS)
+                assert isinstance(again, Match)
                 bindings = again.bindings
         assert bindings == found.bindings
     else:
@@ -303,7 +325,9 @@ def test_a_match_is_found_exactly_when_there_is_one(written, segments):
 
 
 @given(SMALL_LINES, SMALL, st.sampled_from((60, 80, 100, 120)))
-def test_any_mismatch_is_explained_within_the_width(written, segments, width):
+def test_any_mismatch_is_explained_within_the_width(
+    written: list[str], segments: Sequence[Segment], width: int
+) -> None:
     found = match(parse_pattern("\n".join(written)), segments, {}, HOSTS)
     if isinstance(found, Mismatch):
         lines = explain(found, width).splitlines()
@@ -311,7 +335,7 @@ def test_any_mismatch_is_explained_within_the_width(written, segments, width):
         assert all(line == line.rstrip() for line in lines)
 
 
-def test_an_explanation_side_by_side():
+def test_an_explanation_side_by_side() -> None:
     found = mismatched("""
         client > server: Flags [S], seq J
         server > client: Flags [S.], seq K, ack J+2
@@ -337,7 +361,7 @@ def test_an_explanation_side_by_side():
     ]
 
 
-def test_an_explanation_one_above_the_other():
+def test_an_explanation_one_above_the_other() -> None:
     found = mismatched("""
         client > server: Flags [S], seq J, win 64240, options [mss 1460,sackOK,TS val T ecr 0]
         ...
@@ -365,7 +389,7 @@ def test_an_explanation_one_above_the_other():
     ]
 
 
-def test_another_direction_is_not_explained_by_its_numbers():
+def test_another_direction_is_not_explained_by_its_numbers() -> None:
     found = mismatched("client > server: Flags [R], seq J", TALK[1:2], {"J": J})
     assert [reason.field for reason in found.reasons] == ["from", "to", "Flags", "seq"]
     text = explain(found)
@@ -374,19 +398,19 @@ def test_another_direction_is_not_explained_by_its_numbers():
     assert "is not among the one segment seen" in text
 
 
-def test_a_number_without_a_letter_is_said_to_be_absolute():
+def test_a_number_without_a_letter_is_said_to_be_absolute() -> None:
     found = mismatched("client > server: Flags [P.], seq 1:6")
     assert "Numbers without a letter are absolute" in explain(found)
 
 
-def test_nothing_seen_is_said():
+def test_nothing_seen_is_said() -> None:
     found = mismatched("client > server: Flags [R]", [])
     assert explain(found).startswith("No segment was seen at all.")
     text = explain(mismatched("client > server: Flags [.], ack K+2\nserver > client: Flags [R]"))
     assert "then nothing more" in text or "then another one" in text
 
 
-def test_an_address_of_several_hosts_is_not_given_the_name_of_one():
+def test_an_address_of_several_hosts_is_not_given_the_name_of_one() -> None:
     hosts = {"client": ["127.0.0.1"], "server": ["127.0.0.1"]}
     here = Address("127.0.0.1", 5)
     found = match(

@@ -1,6 +1,7 @@
 import shutil
 import struct
 import subprocess
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -24,14 +25,14 @@ FRAMES = [
 ]
 
 
-def needs(program, package):
+def needs(program: str, package: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(
         shutil.which(program) is None, reason=f"needs {program}: apt install {package}"
     )
 
 
 @pytest.fixture
-def capture(tmp_path):
+def capture(tmp_path: Path) -> Path:
     path = tmp_path / "capture.pcapng"
     write_pcapng(
         path,
@@ -47,17 +48,21 @@ def capture(tmp_path):
     return path
 
 
-def run(*command, path):
+def run(*command: str, path: Path) -> subprocess.CompletedProcess[str]:
     with path.open("rb") as file:
         return subprocess.run(command, stdin=file, capture_output=True, text=True, check=True)
 
 
 @needs("tshark", "tshark")
-def test_tshark_reads_all_that_was_written(capture):
+def test_tshark_reads_all_that_was_written(capture: Path) -> None:
     fields = (
-        "frame.time_epoch frame.interface_name frame.packet_flags_direction frame.len "
-        "frame.cap_len frame.comment"
-    ).split()
+        "frame.time_epoch",
+        "frame.interface_name",
+        "frame.packet_flags_direction",
+        "frame.len",
+        "frame.cap_len",
+        "frame.comment",
+    )
     command = ["tshark", "-r", "-", "-T", "fields", "-E", "separator=|"]
     ran = run(*command, *(f"-e{field}" for field in fields), path=capture)
     assert [line.split("|") for line in ran.stdout.splitlines()] == [
@@ -68,12 +73,12 @@ def test_tshark_reads_all_that_was_written(capture):
     assert _complaints(ran.stderr) == []
 
 
-def _complaints(text):
+def _complaints(text: str) -> list[str]:
     return [line for line in text.splitlines() if "Running as user" not in line]
 
 
 @needs("capinfos", "wireshark-common")
-def test_capinfos_reads_what_is_said_about_the_capture(capture):
+def test_capinfos_reads_what_is_said_about_the_capture(capture: Path) -> None:
     ran = subprocess.run(["capinfos", capture], capture_output=True, text=True, check=True)
     for said in (
         "pcapng",
@@ -93,14 +98,14 @@ def test_capinfos_reads_what_is_said_about_the_capture(capture):
 
 
 @needs("tshark", "tshark")
-def test_tshark_reads_the_losses(capture):
+def test_tshark_reads_the_losses(capture: Path) -> None:
     ran = run("tshark", "-r", "-", "-X", "read_format:MIME Files Format", "-V", path=capture)
     assert _complaints(ran.stderr) == []
     assert "Number of Dropped Packets: 1" in ran.stdout
 
 
 @needs("tcpdump", "tcpdump")
-def test_tcpdump_reads_it(capture):
+def test_tcpdump_reads_it(capture: Path) -> None:
     ran = run("tcpdump", "-nnS", "-tt", "--nano", "-r", "-", path=capture)
     assert ran.stdout.splitlines()[:2] == [
         "1700000000.123456789 IP 10.0.0.1.43210 > 10.0.0.2.16868: Flags [S], seq 5, win 64240, "
@@ -113,7 +118,7 @@ def test_tcpdump_reads_it(capture):
 
 @needs("tcpdump", "tcpdump")
 @needs("tshark", "tshark")
-def test_a_capture_of_nothing_is_a_file_too(tmp_path):
+def test_a_capture_of_nothing_is_a_file_too(tmp_path: Path) -> None:
     path = tmp_path / "nothing.pcapng"
     write_pcapng(path, [], [CaptureInterface("client:eth0", received=0, dropped=0)])
     assert run("tcpdump", "-r", "-", path=path).stdout == ""
@@ -137,7 +142,9 @@ def test_a_capture_of_nothing_is_a_file_too(tmp_path):
     ),
     st.dictionaries(st.integers(0, 4), st.text()),
 )
-def test_every_block_says_its_length_twice_and_is_aligned(frames, comments):
+def test_every_block_says_its_length_twice_and_is_aligned(
+    frames: list[CapturedFrame], comments: dict[int, str]
+) -> None:
     octets = b"".join(pcapng_blocks(frames, comments=comments))
     kinds = []
     position = 0
@@ -162,6 +169,6 @@ def test_every_block_says_its_length_twice_and_is_aligned(frames, comments):
         CapturedFrame(2**64, "a:b", "in", b"", 0),
     ],
 )
-def test_what_the_format_cannot_hold_is_refused(frame):
-    with pytest.raises(ValueError, match="octets captured|not a time"):
+def test_what_the_format_cannot_hold_is_refused(frame: CapturedFrame) -> None:
+    with pytest.raises(ValueError, match=r"octets captured|not a time"):
         list(pcapng_blocks([frame]))

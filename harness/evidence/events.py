@@ -108,7 +108,7 @@ class ProgramEnded:
 
 @dataclass(frozen=True, slots=True)
 class RuleChanged:
-    """A filter rule came (``added``), went (``deleted``), rested or came back; or a policy or flush.
+    """A filter rule was ``applied``, ``deleted``, ``suspended`` or ``resumed``.
 
     `packets` and `octets` are the rule's own counter at that moment.
     """

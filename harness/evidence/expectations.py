@@ -63,8 +63,9 @@ class EndpointLooks:
             expected, value = getattr(self, name), getattr(seen, name)
             if expected is not None and expected != value:
                 words = name.replace("_", " ")
-                found.append(f"{words} {value if value is not None else 'unknown'}, "
-                             f"expected {expected}")
+                found.append(
+                    f"{words} {value if value is not None else 'unknown'}, expected {expected}"
+                )
         return found
 
     def __str__(self) -> str:
@@ -78,9 +79,7 @@ class EndpointLooks:
         return ", ".join(parts)
 
 
-def first_that_holds(
-    timeline: Timeline, looks: EndpointLooks, start: int
-) -> int | None:
+def first_that_holds(timeline: Timeline, looks: EndpointLooks, start: int) -> int | None:
     """The index in the endpoint's history, from `start` on, of the first fitting observation."""
     history = timeline.history(looks.key)
     for index in range(start, len(history)):
@@ -112,9 +111,7 @@ def observation_text(seen: SocketSeen | None, origin: int) -> str:
             parts.append(f"queues {seen.send_queue} to send, {seen.receive_queue} to read")
         if seen.timer:
             expires = (seen.timer_expires or 0) / NANOSECONDS
-            parts.append(
-                f"{seen.timer} timer {expires:.3f} s, {seen.retransmits} retransmissions"
-            )
+            parts.append(f"{seen.timer} timer {expires:.3f} s, {seen.retransmits} retransmissions")
     return f"{', '.join(parts)}; since {(seen.time - origin) / NANOSECONDS:.3f} s"
 
 
@@ -124,8 +121,7 @@ def explain_not_reached(
     """Expected beside seen, with the history that was searched."""
     history = timeline.history(looks.key)
     lines = [
-        f"{endpoint_text(timeline, looks.key)} did not reach {looks.state} "
-        f"within {waited:.1f} s",
+        f"{endpoint_text(timeline, looks.key)} did not reach {looks.state} within {waited:.1f} s",
         "",
         f"  expected  {looks}",
         f"  seen      {observation_text(history[-1] if history else None, origin)}",

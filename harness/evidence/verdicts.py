@@ -7,7 +7,7 @@ class ExpectationFailed(AssertionError):
     """The evidence is there, and it contradicts what was expected."""
 
 
-class Inconclusive(Exception):  # noqa: N818  (a verdict, not a fault of the program)
+class Inconclusive(Exception):
     """The evidence cannot decide: frames were lost, the clock was set, a host died.
 
     An error, never a pass and never a skip.

@@ -25,7 +25,7 @@ from harness.lab.messages import Channel, ChannelClosedError
 from harness.lab.programs import Programs, Stream
 from harness.lab.rules import FilterTable
 from harness.lab.sampler import Sampler
-from harness.lab.sockets import Sockets
+from harness.lab.sockets import OpenSocket, Sockets
 from harness.lab.topology import ROUTER
 
 CLOCK_STEP = 50_000_000
@@ -104,8 +104,8 @@ class Agent:
             self._sampler.happened()
         elif isinstance(source, Stream):
             self._programs.read(source)
-        else:
-            self._sockets.ready(source, mask)  # type: ignore[arg-type]
+        elif isinstance(source, OpenSocket):
+            self._sockets.ready(source, mask)
             self._sampler.happened()
 
     def _drain_capture(self) -> None:
@@ -140,37 +140,15 @@ class Agent:
         self._sampler.sample()
         return self._sampler.count, self._sampler.sampled_at, self._capture.lost
 
-    def do_listen(self, **arguments: Any) -> tuple[int, tuple[str, int]]:
-        """See :meth:`Sockets.listen`."""
-        return self._after_call(self._sockets.listen(**arguments))
-
-    def do_connect(self, **arguments: Any) -> tuple[int, tuple[str, int]]:
-        """See :meth:`Sockets.connect`."""
-        return self._after_call(self._sockets.connect(**arguments))
-
-    def do_accept(self, **arguments: Any) -> None:
-        """See :meth:`Sockets.accept`."""
-        self._after_call(self._sockets.accept(**arguments))
-
-    def do_receive(self, **arguments: Any) -> None:
-        """See :meth:`Sockets.receive`."""
-        self._after_call(self._sockets.receive(**arguments))
-
-    def do_send(self, **arguments: Any) -> None:
-        """See :meth:`Sockets.send`."""
-        self._after_call(self._sockets.send(**arguments))
-
-    def do_at_once(self, **arguments: Any) -> None:
-        """See :meth:`Sockets.at_once`."""
-        self._after_call(self._sockets.at_once(**arguments))
-
-    def _after_call(self, result: Any) -> Any:
+    def do_socket(self, what: str, arguments: dict[str, Any]) -> Any:
+        """A method of :class:`Sockets`; whatever it does can change a state."""
         self._sampler.happened()
-        return result
+        return getattr(self._sockets, what)(**arguments)
 
     def do_start(self, **arguments: Any) -> tuple[int, int]:
         """See :meth:`Programs.start`."""
-        return self._after_call(self._programs.start(**arguments))  # type: ignore[no-any-return]
+        self._sampler.happened()
+        return self._programs.start(**arguments)
 
     def do_program(self, number: int, what: str, arguments: tuple[Any, ...] = ()) -> Any:
         """A method of :class:`Programs` on a running program."""
@@ -204,7 +182,7 @@ def be_a_host(
     the cables are. That the host is ready goes to the test process.
     """
     _enter_namespaces(description.name)
-    settings.pin(settings.QUIET | settings.PINNED)
+    settings.pin({**settings.QUIET, **settings.PINNED})
     if description.name == ROUTER:
         settings.pin(settings.FORWARDING)
     for name, value in description.sysctls:
@@ -215,7 +193,7 @@ def be_a_host(
     if not answer:
         return
     sandbox.close()
-    own_interfaces, hosts_file = pickle.loads(answer)  # noqa: S301  (from our own sandbox)
+    own_interfaces, hosts_file = pickle.loads(answer)
     _replace_file("/etc/hosts", hosts_file)
     _replace_file("/etc/resolv.conf", "")
     agent.introduce(interfaces.set_up(description.name, own_interfaces))
@@ -224,9 +202,7 @@ def be_a_host(
 
 def _enter_namespaces(name: str) -> None:
     """A network, mounts and a name of its own; then the file systems that show them."""
-    namespaces.unshare(
-        namespaces.CLONE_NEWNET | namespaces.CLONE_NEWNS | namespaces.CLONE_NEWUTS
-    )
+    namespaces.unshare(namespaces.CLONE_NEWNET | namespaces.CLONE_NEWNS | namespaces.CLONE_NEWUTS)
     socket.sethostname(name)
     hidden = namespaces.MS_NOSUID | namespaces.MS_NODEV | namespaces.MS_NOEXEC
     namespaces.mount("proc", "/proc", "proc", hidden)

@@ -129,12 +129,12 @@ class Endpoint:
         history = lab.timeline.history(self.key)[start:]
         if not history and looks.state is State.CLOSED:
             return
-        for seen in history or [None]:
-            if seen is None or not looks.holds(seen):
-                window = f"for {seconds:g} s ({samples} samples)"
-                raise ExpectationFailed(
-                    explain_did_not_stay(lab.timeline, looks, seen, lab.origin, window)
-                )
+        wrong = next((seen for seen in history if not looks.holds(seen)), None)
+        if wrong is not None or not history:
+            window = f"for {seconds:g} s ({samples} samples)"
+            raise ExpectationFailed(
+                explain_did_not_stay(lab.timeline, looks, wrong, lab.origin, window)
+            )
 
     def _looks(
         self,
@@ -143,9 +143,7 @@ class Endpoint:
         send_queue: int | None,
         receive_queue: int | None,
     ) -> EndpointLooks:
-        return EndpointLooks(
-            self.key, State.of(state), _owner(owner), send_queue, receive_queue
-        )
+        return EndpointLooks(self.key, State.of(state), _owner(owner), send_queue, receive_queue)
 
     def accept(self) -> None:
         """For the passive end: take this connection out of the listener's queue; accept(2)."""
@@ -210,7 +208,7 @@ class Endpoint:
     def _call(self, request: str, call_name: str, **arguments: Any) -> Call:
         number = self._open_socket()
         call = Call(self.host, self.host.lab.next_call(), call_name)
-        self.host.ask(request, call=call.number, number=number, **arguments)
+        self.host.socket(request, call=call.number, number=number, **arguments)
         return call
 
     def _open_socket(self) -> int:
@@ -222,7 +220,7 @@ class Endpoint:
 
     @staticmethod
     def _succeeds(call: Call) -> Call:
-        """For calls that do not wait for the peer: back when done; a failure is for the scenario."""
+        """For calls that never wait for the peer; judging a failure is the scenario's part."""
         call.wait()
         return call
 
@@ -256,9 +254,10 @@ class Listener(Endpoint):
             if self.number is None:
                 raise LabError(f"{self!r} is a program's: the program accepts, not the scenario")
             call = Call(self.host, self.host.lab.next_call(), "accept")
-            self.host.ask("accept", call=call.number, number=self.number)
-            number, address = call.returns()  # type: ignore[misc]
-            self._accepted[Address(*address)] = number
+            self.host.socket("accept", call=call.number, number=self.number)
+            accepted = call.returns()
+            assert isinstance(accepted, tuple)
+            self._accepted[Address(*accepted[1])] = accepted[0]
         return self._accepted[peer]
 
 

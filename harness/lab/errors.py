@@ -7,13 +7,13 @@ class LabError(RuntimeError):
     """A lab could not be made, or could not do what it was asked."""
 
 
-class SandboxUnavailable(LabError):  # noqa: N818  (reads as what it says)
+class SandboxUnavailable(LabError):
     """This machine does not let us make namespaces; the message says what to change."""
 
 
-class HostGone(LabError):  # noqa: N818
+class HostGone(LabError):
     """A host's agent has ended: nothing on that host can be asked or done any more."""
 
 
-class CallFailed(LabError):  # noqa: N818
+class CallFailed(LabError):
     """A socket call failed, and the scenario did not say that it would."""

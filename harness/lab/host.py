@@ -75,6 +75,10 @@ class Host:
         """Have the host's agent do something that has no answer."""
         self._line.tell(request, arguments)
 
+    def socket(self, what: str, **arguments: Any) -> Any:
+        """Have the agent do something with a built-in socket."""
+        return self.ask("socket", what=what, arguments=arguments)
+
     def settle(self) -> int:
         """Have everything recorded that has happened by now; samples taken so far."""
         return self._line.settle()
@@ -96,7 +100,7 @@ class Host:
         wishes = [(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)] if reuse_address else []
         where = (address or ANY_ADDRESS[self.lab.family], port)
         try:
-            number, local = self.ask(
+            number, local = self.socket(
                 "listen",
                 address=where,
                 family=FAMILY_NUMBERS[self.lab.family],
@@ -114,7 +118,8 @@ class Host:
         found = [
             f"\n  {seen.local.ip} port {port} is {seen.state}, process {seen.owner}"
             for key in self.lab.timeline.endpoints()
-            if key[0] == self.name and key[1].port == port
+            if key[0] == self.name
+            and key[1].port == port
             and (seen := self.lab.timeline.latest(key)) is not None
             and seen.owner is not None
         ]
@@ -139,7 +144,7 @@ class Host:
         target = self._target(listener)
         family = FAMILY_NUMBERS[self.lab.family]
         call = Call(self, self.lab.next_call(), "connect")
-        number, local = self.ask(
+        number, local = self.socket(
             "connect",
             call=call.number,
             address=target,
@@ -206,9 +211,7 @@ class Host:
 
     def record_rule(self, line: str, change: str, packets: int, octets: int) -> None:
         """Put a change of the filter rules into the evidence."""
-        self.lab.timeline.add(
-            RuleChanged(time.time_ns(), self.name, line, change, packets, octets)
-        )
+        self.lab.timeline.add(RuleChanged(time.time_ns(), self.name, line, change, packets, octets))
 
     def sysctl(self, name: str, value: int | str | None = None) -> str:
         """A network sysctl of this host (``net.ipv4.tcp_syn_retries``), set if a value is given."""

@@ -32,9 +32,7 @@ NUD_PERMANENT = 0x80
 IFA_F_NODAD = 0x02
 
 
-def make_cable(
-    routing: Any, ends: tuple[Interface, Interface], processes: tuple[int, int]
-) -> None:
+def make_cable(routing: Any, ends: tuple[Interface, Interface], processes: tuple[int, int]) -> None:
     """A veth pair with each end in the network namespace of one of the processes."""
     first, second = ends
     routing.link(

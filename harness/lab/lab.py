@@ -69,8 +69,9 @@ class Lab:
             | {"localhost": ("127.0.0.1", "::1")}
         )
         self.timeline.names = self.names
-        self.pump_until(lambda: all(self._is_settled(each) for each in self._lines.values()),
-                        READY_LIMIT)
+        self.pump_until(
+            lambda: all(self._is_settled(each) for each in self._lines.values()), READY_LIMIT
+        )
         for name, line in self._lines.items():
             if line.ready is None:
                 raise LabError(f"host {name!r} did not come up; its agent wrote why, above")

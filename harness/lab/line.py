@@ -60,9 +60,7 @@ class Line:
             self.channel.send((number, request, arguments))
         except ChannelClosedError:
             self.gone = True
-        self.lab.pump_until(
-            lambda: number in self._answers or self.gone, ANSWER_LIMIT
-        )
+        self.lab.pump_until(lambda: number in self._answers or self.gone, ANSWER_LIMIT)
         if number not in self._answers:
             raise HostGone(
                 f"host {self.host!r} does not answer any more ({request}): its agent "

@@ -78,7 +78,7 @@ class Channel:
                 break
             body = bytes(self._incoming[_LENGTH.size : _LENGTH.size + length])
             del self._incoming[: _LENGTH.size + length]
-            messages.append(pickle.loads(body))  # noqa: S301  (our own process)
+            messages.append(pickle.loads(body))
         if ended and not messages:
             raise ChannelClosedError("the other process has ended")
         return messages

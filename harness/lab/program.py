@@ -66,9 +66,7 @@ class Program:
         if pid is None:
             return False
         if pid not in self._processes:
-            self._processes.update(
-                self.host.ask("program", number=self.number, what="processes")
-            )
+            self._processes.update(self.host.ask("program", number=self.number, what="processes"))
         return pid in self._processes
 
     def listens(self, port: int) -> Listener:
@@ -88,9 +86,9 @@ class Program:
         port = listener.local.port
         addresses = listener.host.addresses
         seen = self._wait_for(
-            lambda each: each.remote is not None
-            and each.remote.port == port
-            and each.remote.ip in addresses,
+            lambda each: (
+                each.remote is not None and each.remote.port == port and each.remote.ip in addresses
+            ),
             f"to connect to {listener.host.name} port {port}",
         )
         assert seen.remote is not None

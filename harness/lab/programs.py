@@ -107,9 +107,7 @@ class Programs:
         """The selector says that a program wrote, or closed, one of its outputs."""
         data = os.read(stream.pipe.fileno(), LARGEST_READ)
         if data:
-            self.record(
-                ProgramWrote(time.time_ns(), self.host, stream.program, stream.name, data)
-            )
+            self.record(ProgramWrote(time.time_ns(), self.host, stream.program, stream.name, data))
         else:
             self._close(stream)
 

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from harness.lab.errors import LabError, SandboxUnavailable
 from harness.lab.sandbox_process import MESSAGE_SIZE, LabRequest
@@ -54,9 +55,7 @@ class Sandbox:
         """The sandbox's outermost process, in the machine's numbering."""
         return self._process.pid
 
-    def open(
-        self, request: LabRequest, descriptors: list[int]
-    ) -> Plan:
+    def open(self, request: LabRequest, descriptors: list[int]) -> Plan:
         """Have a lab made; its hosts report on their own control sockets when they are ready."""
         socket.send_fds(self._requests, [pickle.dumps(("open", request))], descriptors)
         plan = self._answer()
@@ -78,14 +77,14 @@ class Sandbox:
         self._lifeline.close()
         self._process.wait()
 
-    def _answer(self) -> object:  # type: ignore[explicit-any]
+    def _answer(self) -> Any:
         data = self._requests.recv(MESSAGE_SIZE)
         if not data:
             raise SandboxUnavailable(
                 f"the sandbox ended unexpectedly (exit status {self._process.wait()}); "
                 "what it wrote on standard error says why"
             )
-        answer = pickle.loads(data)  # noqa: S301  (from our own process)
+        answer = pickle.loads(data)
         if isinstance(answer, PermissionError) or _is_namespace_limit(answer):
             raise SandboxUnavailable(_advice(answer)) from answer
         if isinstance(answer, Exception):

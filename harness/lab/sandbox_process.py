@@ -64,10 +64,12 @@ class _Sandbox:
             data, descriptors, _, _ = socket.recv_fds(self.requests, MESSAGE_SIZE, 64)
             if not data:
                 return
-            what, argument = pickle.loads(data)  # noqa: S301  (from our own test process)
+            what, argument = pickle.loads(data)
+            answer: Plan | Exception | None = None
             try:
-                answer = self._open(argument, descriptors) if what == "open" else None
-                if what == "close":
+                if what == "open":
+                    answer = self._open(argument, descriptors)
+                else:
                     self._close(argument)
             except (OSError, ValueError) as error:
                 answer = error
@@ -118,9 +120,7 @@ class _Sandbox:
         description = Description(host, request.capture_loopback, request.sysctls)
         _live(description, socket.socket(fileno=control), memory, bell, theirs)
 
-    def _connect(
-        self, made: Plan, births: dict[str, _Birth], families: tuple[Family, ...]
-    ) -> None:
+    def _connect(self, made: Plan, births: dict[str, _Birth], families: tuple[Family, ...]) -> None:
         """Lay the cables, then tell each host its interfaces and everybody's names."""
         for ends in made.cables:
             make_cable(self.routing, ends, (births[ends[0].host].pid, births[ends[1].host].pid))

@@ -8,9 +8,11 @@ and the host's record of its settings says what is in force.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from harness.lab import gate
 
-QUIET = {
+QUIET: Mapping[str, int | str] = {
     "net.ipv6.conf.all.accept_dad": 0,
     "net.ipv6.conf.default.accept_dad": 0,
     "net.ipv6.conf.default.addr_gen_mode": 1,
@@ -20,7 +22,7 @@ QUIET = {
 }
 """No traffic of the interface's own accord: no address autoconfiguration, no solicitations."""
 
-PINNED = {
+PINNED: Mapping[str, int | str] = {
     "net.ipv4.conf.all.rp_filter": 0,
     "net.ipv4.conf.default.rp_filter": 0,
     "net.ipv4.conf.all.accept_redirects": 0,
@@ -51,14 +53,14 @@ PINNED = {
 small hash table that makes watching cheap (below) makes the kernel choose smaller ones. Reno is
 the one congestion control that every kernel offers to every namespace."""
 
-FORWARDING = {"net.ipv4.ip_forward": 1, "net.ipv6.conf.all.forwarding": 1}
+FORWARDING: Mapping[str, int | str] = {"net.ipv4.ip_forward": 1, "net.ipv6.conf.all.forwarding": 1}
 
 SMALL_HASH_TABLE = ("net.ipv4.tcp_child_ehash_entries", 512)
 """Reading /proc/net/tcp walks the whole table of connections; namespaces made from one with this
 setting get a small table of their own instead of a share in the machine's large one."""
 
 
-def pin(settings: dict[str, int | str]) -> None:
+def pin(settings: Mapping[str, int | str]) -> None:
     """Write settings to the present namespace; what this kernel lacks or keeps to itself is left."""
     for name, value in settings.items():
         try:

@@ -30,7 +30,9 @@ class _Call:
 
 
 @dataclass(slots=True)
-class _Socket:
+class OpenSocket:
+    """A socket of ours, and the calls that wait for it."""
+
     number: int
     real: socket.socket
     reader: _Call | None = None
@@ -38,7 +40,7 @@ class _Socket:
     sent: int = 0
 
 
-class SocketInUse(OSError):
+class SocketInUseError(OSError):
     """A second call of the same direction while the first one still waits."""
 
 
@@ -49,7 +51,7 @@ class Sockets:
     host: str
     selector: selectors.BaseSelector
     record: Callable[[Event], None]
-    _open: dict[int, _Socket] = field(default_factory=dict)
+    _open: dict[int, OpenSocket] = field(default_factory=dict)
     _next: int = 1
 
     def listen(
@@ -150,21 +152,21 @@ class Sockets:
         except OSError as error:
             self._ended(call, name, error.errno or errno.EIO)
 
-    def ready(self, opened: _Socket, mask: int) -> None:
+    def ready(self, opened: OpenSocket, mask: int) -> None:
         """The selector says that a waiting call can go on."""
         if mask & selectors.EVENT_READ and opened.reader:
             self._attempt(opened, opened.reader, writing=False)
         if mask & selectors.EVENT_WRITE and opened.writer:
             self._attempt(opened, opened.writer, writing=True)
 
-    def _adopt(self, real: socket.socket) -> _Socket:
+    def _adopt(self, real: socket.socket) -> OpenSocket:
         real.setblocking(False)
-        opened = _Socket(self._next, real)
+        opened = OpenSocket(self._next, real)
         self._open[self._next] = opened
         self._next += 1
         return opened
 
-    def _close(self, opened: _Socket) -> None:
+    def _close(self, opened: OpenSocket) -> None:
         for call, writing in ((opened.reader, False), (opened.writer, True)):
             if call is not None:
                 self._wait(opened, None, writing=writing)
@@ -175,7 +177,7 @@ class Sockets:
     def _begin(
         self,
         call: int,
-        opened: _Socket,
+        opened: OpenSocket,
         name: str,
         detail: str,
         attempt: Callable[[], object],
@@ -183,11 +185,11 @@ class Sockets:
         writing: bool,
     ) -> None:
         if (opened.writer if writing else opened.reader) is not None:
-            raise SocketInUse(errno.EALREADY, f"{name}: an earlier call still waits")
+            raise SocketInUseError(errno.EALREADY, f"{name}: an earlier call still waits")
         self._began(call, name, detail)
         self._attempt(opened, _Call(call, name, attempt), writing=writing)
 
-    def _attempt(self, opened: _Socket, call: _Call, *, writing: bool) -> None:
+    def _attempt(self, opened: OpenSocket, call: _Call, *, writing: bool) -> None:
         try:
             result = call.attempt()
         except BlockingIOError:
@@ -200,7 +202,7 @@ class Sockets:
         self._wait(opened, None, writing=writing)
         self._ended(call.number, call.name, 0, result)
 
-    def _wait(self, opened: _Socket, call: _Call | None, *, writing: bool) -> None:
+    def _wait(self, opened: OpenSocket, call: _Call | None, *, writing: bool) -> None:
         """Set or clear what the socket waits for, in the selector too."""
         before = bool(opened.reader), bool(opened.writer)
         if writing:

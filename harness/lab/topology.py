@@ -64,7 +64,7 @@ class Plan:
 
 def check_names(hosts: tuple[str, ...]) -> None:
     """Raise :class:`TopologyError` for a set of host names that a lab cannot have."""
-    if len(hosts) < 2:  # noqa: PLR2004
+    if len(hosts) < 2:
         raise TopologyError(f"a lab has two hosts or more, not {len(hosts)}: {hosts!r}")
     for name in hosts:
         if not _HOST_NAME.fullmatch(name):
@@ -81,7 +81,7 @@ def host_names(hosts: tuple[str, ...], *, router: bool) -> tuple[str, ...]:
     """Every namespace that the plan for these hosts has: the hosts, then what lies between."""
     if router:
         return (*hosts, ROUTER)
-    return hosts if len(hosts) == 2 else (*hosts, SWITCH)  # noqa: PLR2004
+    return hosts if len(hosts) == 2 else (*hosts, SWITCH)
 
 
 def plan(hosts: tuple[str, ...], *, router: bool, number: int) -> Plan:
@@ -91,7 +91,7 @@ def plan(hosts: tuple[str, ...], *, router: bool, number: int) -> Plan:
         raise TopologyError(f"lab number {number}: 0 to {LABS - 1}")
     if router:
         return _through_router(hosts, number)
-    if len(hosts) == 2:  # noqa: PLR2004
+    if len(hosts) == 2:
         return _by_cable(hosts, number)
     return _through_switch(hosts, number)
 
@@ -139,7 +139,7 @@ def _through_switch(hosts: tuple[str, ...], number: int) -> Plan:
 
 
 def _through_router(hosts: tuple[str, ...], number: int) -> Plan:
-    if len(hosts) > 4:  # noqa: PLR2004
+    if len(hosts) > 4:
         raise TopologyError(f"a router has room for four hosts, not {len(hosts)}")
     cables: list[tuple[Interface, Interface]] = []
     for network, name in enumerate(hosts):

@@ -39,9 +39,7 @@ class Wire:
         lines = parse_pattern(text)
         found = self._wait_for(lines)
         if isinstance(found, Mismatch):
-            raise ExpectationFailed(
-                "the wire did not show what was expected\n\n" + explain(found)
-            )
+            raise ExpectationFailed("the wire did not show what was expected\n\n" + explain(found))
         self._follow(found)
 
     def sees_only(self, text: str) -> None:
@@ -100,7 +98,8 @@ class Wire:
         if len(lab.timeline.wire) > known:
             extra = lab.timeline.wire[known:]
             shown = "\n".join(
-                f"  {format_segment(each, lambda end: lab.names.host(end.ip))}" for each in extra[:5]
+                f"  {format_segment(each, lambda end: lab.names.host(end.ip))}"
+                for each in extra[:5]
             )
             raise ExpectationFailed(
                 f"silence was expected for {seconds:g} s, but {len(extra)} segments were sent\n\n"

@@ -73,7 +73,7 @@ def retransmission_limit(settings: Mapping[str, str], *, orphan: bool) -> float:
     retries = setting(settings, "tcp_orphan_retries") or ORPHAN_RETRIES
     if not orphan:
         retries = setting(settings, "tcp_retries2")
-    return sum(min(MINIMUM_RTO * 2**number, longest) for number in range(retries + 1))
+    return sum(min(MINIMUM_RTO * 2.0**number, longest) for number in range(retries + 1))
 
 
 def longest_in(state: State, settings: Mapping[str, str], *, orphan: bool) -> float | None:
