@@ -6,9 +6,10 @@ address family. Nothing here touches the kernel or judges evidence.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
@@ -28,6 +29,7 @@ LAB = pytest.StashKey[Lab]()
 REPORTER = pytest.StashKey[Reporter]()
 KEPT = pytest.StashKey[KeptLabs]()
 FAILED = pytest.StashKey[bool]()
+Made = TypeVar("Made")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -95,10 +97,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="session")
 def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     """The process that holds every lab of this session."""
-    try:
-        made = Sandbox()
-    except SandboxUnavailable as error:
-        _cannot_run(request.config, str(error))
+    made = _made(request.config, Sandbox)
     yield made
     if not request.config.stash[KEPT].labs:
         made.close()
@@ -111,13 +110,15 @@ def lab(request: pytest.FixtureRequest, lab_family: Family) -> Iterator[Lab]:
     for name in programs.args if programs else ():
         advice = missing_program(name)
         if advice:
-            _cannot_run(request.config, advice)
+            raise _cannot_run(request.config, advice)
     topology = request.node.get_closest_marker("topology")
     wishes = dict(topology.kwargs) if topology else {}
     wishes.setdefault("router", "router" in request.fixturenames)
     sandbox = request.getfixturevalue("sandbox")
     reporter = request.config.stash[REPORTER]
-    with open_lab(sandbox, families=(lab_family,), title=_title(request), **wishes) as opened:
+    opening = open_lab(sandbox, families=(lab_family,), title=_title(request), **wishes)
+    with ExitStack() as stack:
+        opened = _made(request.config, lambda: stack.enter_context(opening))
         opened.progress = reporter.progress
         request.node.stash[LAB] = opened
         yield opened
@@ -170,7 +171,15 @@ def _title(request: pytest.FixtureRequest) -> str:
     return str(documented).strip().splitlines()[0]
 
 
-def _cannot_run(config: pytest.Config, reason: str) -> None:
+def _made(config: pytest.Config, make: Callable[[], Made]) -> Made:
+    try:
+        return make()
+    except SandboxUnavailable as error:
+        reason = str(error)
+    raise _cannot_run(config, reason)
+
+
+def _cannot_run(config: pytest.Config, reason: str) -> BaseException:
     if config.getoption("lab_require"):
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
+        return pytest.fail.Exception(reason, pytrace=False)
+    return pytest.skip.Exception(reason)

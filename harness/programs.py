@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 PACKAGES = {
@@ -24,17 +25,25 @@ PACKAGES = {
 }
 """Program -> package, as Debian names it."""
 
-SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"
+SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Where programs lie that an unprivileged user's PATH may not have."""
+
+
+def search_path(path: str | None) -> str:
+    """This PATH with the system folders behind it, those that it lacks."""
+    folders = (path or os.defpath).split(os.pathsep)
+    return os.pathsep.join([*folders, *(each for each in SYSTEM_FOLDERS if each not in folders)])
 
 
 def find_program(name: str) -> str | None:
     """The program's path, or None."""
-    return shutil.which(name) or shutil.which(name, path=SYSTEM_FOLDERS)
+    return shutil.which(name, path=search_path(os.environ.get("PATH")))
 
 
 def missing_program(name: str) -> str | None:
     """None when the program is here; otherwise what to install."""
     if find_program(name):
         return None
-    return f"{name} is not installed; Debian's package {PACKAGES.get(name, name)} has it"
+    if name not in PACKAGES:
+        return f"{name} is not installed: no folder of PATH has a program of that name"
+    return f"{name} is not installed; Debian's package {PACKAGES[name]} has it"

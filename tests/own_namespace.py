@@ -7,6 +7,8 @@ proves that it did, before the test's own code runs; what it makes there dies wi
 import ctypes
 import os
 import pickle
+import select
+import signal
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +22,7 @@ _OWN = "/proc/self/ns/net"
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def in_own_namespace(body: Callable[[], Result]) -> Result:
+def in_own_namespace(body: Callable[[], Result], deadline: float = 120) -> Result:
     """Call ``body`` in a child process in a new network namespace; give back what it returned.
 
     What ``body`` raises comes back as an AssertionError that holds the child's traceback.
@@ -35,9 +37,12 @@ def in_own_namespace(body: Callable[[], Result]) -> Result:
         os._exit(0)
     os.close(writing)
     with os.fdopen(reading, "rb") as answer:
+        ready, _, _ = select.select([answer], [], [], deadline)
+        if not ready:
+            os.kill(child, signal.SIGKILL)
         data = answer.read()
     os.waitpid(child, 0)
-    assert data, "the child died without a word"
+    assert data, f"the child died without a word, or had none within {deadline} s"
     result, failure = pickle.loads(data)
     if failure is not None:
         raise AssertionError(f"in the namespace's process:\n{failure}")

@@ -6,6 +6,7 @@ what the rest of them let through is decided by chance and by the clock.
 """
 
 import random
+import socket
 from collections.abc import Callable
 
 from hypothesis import strategies as st
@@ -23,7 +24,8 @@ NETWORKS = {
     ),
     6: ("fd00::/64", "fd00::/62", "fd00::1/ffff::ffff", "fd00:0:0:1::1/128", "::/0"),
 }
-PORTS = ("80", "http", "22", "443", "8080", "53", "domain", "0", "65535")
+PORTS = ("80", "22", "443", "8080", "53", "0", "65535")
+SERVICES = {"tcp": ("http", "domain"), "udp": ("domain",)}
 RANGES = ("1:1023", "80:", ":79", "443:8080", "53:80", "0:65535")
 REJECTS = {
     4: (
@@ -47,6 +49,7 @@ REJECTS = {
     ),
 }
 FLAG_NAMES = ("SYN", "ACK", "FIN", "RST", "URG", "PSH")
+CHAINS = ("INPUT", "FORWARD", "OUTPUT")
 STATE_NAMES = ("NEW", "ESTABLISHED", "RELATED", "INVALID", "UNTRACKED")
 
 
@@ -54,6 +57,15 @@ def generate(seed: int, count: int) -> list[str]:
     """Make that many lines; the same ones for the same seed."""
     chance = random.Random(seed)
     return [line(chance) for _ in range(count)]
+
+
+def certainties() -> list[str]:
+    """Make the lines that must not be left to chance: each reject type, and each sure share."""
+    words = dict.fromkeys(word for family in (4, 6) for word in REJECTS[family])
+    made = [f"-A INPUT -j REJECT --reject-with {word}" for word in words]
+    made += [f"-A {chain} -p tcp -j REJECT --reject-with tcp-reset" for chain in CHAINS]
+    shares = ("! --probability 0", "! --probability 1", "--probability 0", "--probability 1")
+    return made + [f"-A INPUT -m statistic --mode random {share} -j DROP" for share in shares]
 
 
 def lines() -> st.SearchStrategy[str]:
@@ -119,7 +131,7 @@ def _transport(chance: random.Random, protocol: str) -> str:
     parts = [f"-m {protocol}"] if chance.random() < 0.3 else []
     for options in (("--sport", "--source-port"), ("--dport", "--destination-port")):
         if chance.random() < 0.4:
-            port = chance.choice(PORTS + RANGES)
+            port = chance.choice(PORTS + RANGES + _services(protocol))
             negation = "" if port == "0:65535" else _not(chance)
             parts.append(f"{negation}{chance.choice(options)} {port}")
     if protocol == "tcp" and chance.random() < 0.5:
@@ -130,6 +142,14 @@ def _transport(chance: random.Random, protocol: str) -> str:
                 f"{_not(chance)}--tcp-flags {_flags(chance, 'ALL')} {_flags(chance, 'NONE')}"
             )
     return " ".join(parts)
+
+
+def _services(transport: str) -> tuple[str, ...]:
+    """Name services, where the machine has names for them."""
+    try:
+        return tuple(n for n in SERVICES[transport] if socket.getservbyname(n, transport))
+    except OSError:
+        return ()
 
 
 def _flags(chance: random.Random, word: str) -> str:

@@ -149,6 +149,12 @@ def test_the_first_fragment_is_a_segment() -> None:
     assert read(frame(TCP(sport=5), network)).source.port == 5
 
 
+def test_an_authentication_header_counts_its_length_in_words() -> None:
+    header = bytes([6, 4]) + bytes(22)  # RFC 4302, section 2.2: 24 octets are 6 words, less 2
+    network = IPv6(src="fd00::1", dst="fd00::2", nh=51) / Raw(header)
+    assert read(bytes(ETHERNET_HEADER / network / TCP(sport=5))).source.port == 5
+
+
 WHOLE = frame(TCP(options=[("MSS", 1460)]))
 
 

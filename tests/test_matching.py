@@ -10,7 +10,7 @@ from harness.tcp.explanation import explain
 from harness.tcp.matching import Match, Mismatch, UnknownHost, match
 from harness.tcp.notation import parse_pattern
 from harness.tcp.options import Option
-from harness.tcp.pattern import Pattern
+from harness.tcp.pattern import Gap, Pattern
 from harness.tcp.segment import Address, Segment
 
 CLIENT, SERVER = Address("10.0.0.1", 43210), Address("10.0.0.2", 16868)
@@ -135,6 +135,35 @@ def test_an_attempt_that_fails_leaves_no_letter_bound() -> None:
     assert found.bindings == {"X": J + 1, "Y": (K + 1) % 2**32}
 
 
+def test_a_segment_passed_over_leaves_no_letter_bound() -> None:
+    found = matched(
+        """
+        client > server: Flags [S]
+        ...
+        client > server: Flags [.], seq X, ack K+2
+    """,
+        bindings={"K": K},
+    )
+    assert found.bindings == {"K": K, "X": J + 6}
+
+
+def test_a_gap_is_searched_again_from_an_earlier_segment() -> None:
+    segments = [segment(CLIENT, ".", number) for number in (1, 2)]
+    segments += [segment(SERVER, ".", 2), segment(CLIENT, "R", 9), segment(SERVER, ".", 1)]
+    found = matched(
+        """
+        ...
+        client > server: Flags [_], seq X
+        ...
+        server > client: Flags [.], seq X
+        ...
+        client > server: Flags [R]
+    """,
+        segments,
+    )
+    assert found.positions == (None, 1, None, 2, None, 3)
+
+
 @pytest.mark.parametrize(
     "field",
     [
@@ -202,6 +231,12 @@ def test_options_bind_letters() -> None:
     assert matched(line).bindings == {"M": 1420, "T": 9}
 
 
+def test_an_option_passed_over_leaves_no_letter_bound() -> None:
+    options = tuple(Option(8, bytes([0, 0, 0, value, 0, 0, 0, value + 1])) for value in (1, 5))
+    line = "client > server: Flags [.], options [TS val T ecr 6]"
+    assert matched(line, [segment(CLIENT, ".", 1, 2, options=options)]).bindings == {"T": 5}
+
+
 def test_sack_edges_can_be_letters() -> None:
     option = Option(5, (100).to_bytes(4, "big") + (105).to_bytes(4, "big"))
     segments = [segment(CLIENT, ".", 1, 2, options=(Option(1), option))]
@@ -233,6 +268,12 @@ def test_an_unknown_host_is_named_with_those_that_exist() -> None:
     assert "'servr'" in str(raised.value)
     assert "Did you mean server?" in str(raised.value)
     assert "client, server" in str(raised.value)
+
+
+@pytest.mark.parametrize("lines", [(), (Gap(),)])
+def test_an_expectation_of_nothing_is_refused(lines: Pattern) -> None:
+    with pytest.raises(ValueError, match="no segment at all"):
+        match(lines, TALK, {}, HOSTS)
 
 
 def test_the_nearest_attempt_is_the_one_with_most_lines_then_fewest_differences() -> None:

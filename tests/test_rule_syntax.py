@@ -5,9 +5,12 @@ import pickle
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from harness.lab.rules import (
     FAMILIES,
+    Family,
     HostAddresses,
+    Rule,
     RuleScopeError,
     RuleSyntaxError,
     UnknownHostError,
@@ -18,13 +21,12 @@ from harness.lab.rules import (
     spell_rule,
 )
 from harness.lab.rules.rule import Append, DeleteNumber, Flush, Insert, SetPolicy
-
-from .rule_grammar import lines
+from tests.rule_grammar import lines
 
 HOSTS = HostAddresses({"server": ("10.0.0.2", "fd00::2"), "old": ("10.0.0.3",)})
 
 
-def rule_of(line):
+def rule_of(line: str) -> Rule:
     command = parse(line)
     assert isinstance(command, Append | Insert)
     return command.rule
@@ -61,11 +63,11 @@ def rule_of(line):
         ("-t filter -A INPUT -p 0", "-A INPUT"),
     ],
 )
-def test_a_line_is_understood(line, spelled):
+def test_a_line_is_understood(line: str, spelled: str) -> None:
     assert spell_rule(rule_of(line)) == spelled
 
 
-def test_the_other_commands():
+def test_the_other_commands() -> None:
     assert parse("-D INPUT 3") == DeleteNumber("INPUT", 3, line="")
     assert parse("-F") == Flush(line="")
     assert parse("-t filter -F OUTPUT") == Flush("OUTPUT", line="")
@@ -75,7 +77,7 @@ def test_the_other_commands():
     assert inserted.number == 2
 
 
-def test_a_program_named_restricts_the_family():
+def test_a_program_named_restricts_the_family() -> None:
     assert parse("sudo iptables -F").families == (4,)
     assert parse("/sbin/ip6tables -F").families == (6,)
     assert parse("-F").families == (4, 6)
@@ -123,7 +125,9 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("line", "problem", "word", "instead"), REFUSED)
-def test_what_is_not_supported_is_refused_by_name(line, problem, word, instead):
+def test_what_is_not_supported_is_refused_by_name(
+    line: str, problem: str, word: str, instead: str
+) -> None:
     with pytest.raises(RuleSyntaxError) as refused:
         parse(line)
     error = refused.value
@@ -135,7 +139,7 @@ def test_what_is_not_supported_is_refused_by_name(line, problem, word, instead):
     assert shown[2].count("^") == max(1, len(word))
 
 
-def test_errors_and_commands_survive_pickling():
+def test_errors_and_commands_survive_pickling() -> None:
     with pytest.raises(RuleSyntaxError) as refused:
         parse("-A INPUT -j LOG")
     assert str(pickle.loads(pickle.dumps(refused.value))) == str(refused.value)
@@ -144,7 +148,7 @@ def test_errors_and_commands_survive_pickling():
     assert pickle.loads(pickle.dumps(HOSTS))("server", 6) == "fd00::2"
 
 
-def test_a_host_is_its_address_in_each_family():
+def test_a_host_is_its_address_in_each_family() -> None:
     rule = rule_of("-A INPUT -s server -j REJECT")
     four, six = (for_family(rule, family, HOSTS) for family in FAMILIES)
     assert four is not None
@@ -172,23 +176,25 @@ def test_a_host_is_its_address_in_each_family():
         ("-A INPUT -j REJECT --reject-with no-route", [6]),
     ],
 )
-def test_a_rule_stays_out_of_families_it_cannot_concern(line, families):
+def test_a_rule_stays_out_of_families_it_cannot_concern(line: str, families: list[Family]) -> None:
     assert list(concrete_rules(rule_of(line), FAMILIES, HOSTS, line)) == families
 
 
-def test_a_host_that_does_not_exist_is_refused_with_those_that_do():
+def test_a_host_that_does_not_exist_is_refused_with_those_that_do() -> None:
     with pytest.raises(UnknownHostError, match=r"'sever'.*old, server"):
         for_family(rule_of("-A INPUT -s sever"), 4, HOSTS)
 
 
-def test_a_rule_for_no_family_is_refused():
+def test_a_rule_for_no_family_is_refused() -> None:
     with pytest.raises(RuleScopeError, match="old must have an address"):
         concrete_rules(rule_of("-A INPUT -s old -d fd00::1"), FAMILIES, HOSTS, "the line")
 
 
 @given(lines())
 @settings(deadline=None)
-def test_every_line_of_the_grammar_is_understood_and_spelled_so_that_it_reads_back(line):
+def test_every_line_of_the_grammar_reads_back_as_it_is_spelled(
+    line: str,
+) -> None:
     rule = rule_of(line)
     placed = concrete_rules(rule, FAMILIES, HOSTS, line)
     for family, concrete in placed.items():
@@ -202,28 +208,102 @@ def test_every_line_of_the_grammar_is_understood_and_spelled_so_that_it_reads_ba
 
 @given(st.text())
 @settings(deadline=None)
-def test_garbage_is_refused_and_nothing_worse(text):
+def test_garbage_is_refused_and_nothing_worse(text: str) -> None:
     with pytest.raises(RuleSyntaxError) as refused:
         parse(text)
     assert str(refused.value)
 
 
 WORDS = st.sampled_from(
-    "-A -I -D -F -P INPUT OUTPUT ! -s -d -i -o -p -m -j -t tcp udp icmp 80 80:90 : / , = 0/0 server"
-    " --dport --sport --syn --syn=1 --tcp-flags SYN ALL NONE -m statistic --mode random nth --every"
-    " --packet --probability .5 1e-3 limit --limit 5/s conntrack --ctstate NEW length --length"
-    " comment --comment DROP ACCEPT REJECT --reject-with tcp-reset no-route sudo iptables ip6tables"
-    " fd00::1 10.0.0.1/24 eth+ + '' \"a\\ filter ٣ ² 99999999999999999999999".split()
+    [
+        "-A",
+        "-I",
+        "-D",
+        "-F",
+        "-P",
+        "INPUT",
+        "OUTPUT",
+        "!",
+        "-s",
+        "-d",
+        "-i",
+        "-o",
+        "-p",
+        "-m",
+        "-j",
+        "-t",
+        "tcp",
+        "udp",
+        "icmp",
+        "80",
+        "80:90",
+        ":",
+        "/",
+        ",",
+        "=",
+        "0/0",
+        "server",
+        "--dport",
+        "--sport",
+        "--syn",
+        "--syn=1",
+        "--tcp-flags",
+        "SYN",
+        "ALL",
+        "NONE",
+        "-m",
+        "statistic",
+        "--mode",
+        "random",
+        "nth",
+        "--every",
+        "--packet",
+        "--probability",
+        ".5",
+        "1e-3",
+        "limit",
+        "--limit",
+        "5/s",
+        "conntrack",
+        "--ctstate",
+        "NEW",
+        "length",
+        "--length",
+        "comment",
+        "--comment",
+        "DROP",
+        "ACCEPT",
+        "REJECT",
+        "--reject-with",
+        "tcp-reset",
+        "no-route",
+        "sudo",
+        "iptables",
+        "ip6tables",
+        "fd00::1",
+        "10.0.0.1/24",
+        "eth+",
+        "+",
+        "''",
+        '"a\\',
+        "filter",
+        "٣",
+        "²",
+        "99999999999999999999999",
+    ]
 )
 
 
 @given(st.lists(WORDS | st.text(max_size=4), max_size=14).map(" ".join))
 @settings(deadline=None, max_examples=400)
-def test_words_of_the_language_in_any_order_are_a_rule_or_refused(line):
+def test_words_of_the_language_in_any_order_are_a_rule_or_refused(line: str) -> None:
+    outcome: object
     try:
-        command = parse(line)
+        outcome = parse(line)
     except RuleSyntaxError as refused:
-        assert str(refused)
-        assert 0 <= refused.start <= refused.end <= len(line) + 1
+        outcome = refused
+    if isinstance(outcome, RuleSyntaxError):
+        assert str(outcome)
+        assert 0 <= outcome.start <= outcome.end <= len(line) + 1
     else:
-        assert pickle.loads(pickle.dumps(command)) == command
+        assert pickle.loads(pickle.dumps(outcome)) == outcome

@@ -87,23 +87,28 @@ class ProgramStarted:
 
 @dataclass(frozen=True, slots=True)
 class ProgramWrote:
-    """Output of a command, as it came."""
+    """Output of a command, as it came. `cut`: the program wrote more than is kept; this is not."""
 
     time: int
     host: str
     program: int
     stream: str
     data: bytes
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ProgramEnded:
-    """A command ended: its exit status, negative for the signal that ended it."""
+    """A command ended: its exit status, negative for the signal that ended it.
+
+    `left` are processes that it had begun and that go on: a daemon's, a background job's.
+    """
 
     time: int
     host: str
     program: int
     status: int
+    left: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

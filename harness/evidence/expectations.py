@@ -6,7 +6,7 @@ lab's business.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -88,6 +88,36 @@ def first_that_holds(timeline: Timeline, looks: EndpointLooks, start: int) -> in
     return None
 
 
+def moment_of_both(
+    timeline: Timeline, looks: tuple[EndpointLooks, EndpointLooks], sampled_at: Mapping[str, int]
+) -> int | None:
+    """A moment (ns) at which both endpoints looked so, or None.
+
+    What a sample saw is known to have been so until the last sample before the next change:
+    `sampled_at` says, by host, when the last sample of all was taken.
+    """
+    first, second = (_spans(timeline, each, sampled_at) for each in looks)
+    for begin, end in first:
+        for other_begin, other_end in second:
+            if max(begin, other_begin) <= min(end, other_end):
+                return max(begin, other_begin)
+    return None
+
+
+def _spans(
+    timeline: Timeline, looks: EndpointLooks, sampled_at: Mapping[str, int]
+) -> list[tuple[int, int]]:
+    """When the endpoint is known to have looked so: from the first sample to the last."""
+    history = timeline.history(looks.key)
+    ends = [after.not_before for after in history[1:]]
+    ends.append(sampled_at.get(looks.key[0], 0))
+    return [
+        (seen.time, max(seen.time, end))
+        for seen, end in zip(history, ends, strict=False)
+        if looks.holds(seen)
+    ]
+
+
 def owner_text(owner: int | None) -> str:
     """An owner as people read it."""
     return "nobody" if owner is None else f"process {owner}"
@@ -132,6 +162,19 @@ def explain_not_reached(
     if earlier:
         lines += ["", "  before    " + observation_text(earlier[0], origin)]
         lines += ["            " + observation_text(seen, origin) for seen in earlier[1:]]
+    return "\n".join(lines)
+
+
+def explain_not_together(
+    timeline: Timeline, looks: tuple[EndpointLooks, EndpointLooks], waited: float, origin: int
+) -> str:
+    """Expected beside seen, for each of the two endpoints."""
+    lines = [f"the two ends were not seen so at one moment within {waited:.1f} s"]
+    for each in looks:
+        lines += ["", f"  {endpoint_text(timeline, each.key)}", f"  expected  {each}"]
+        history = timeline.history(each.key)[-4:]
+        texts = [observation_text(seen, origin) for seen in history] or ["never seen"]
+        lines += [f"  seen      {texts[0]}", *(f"            {text}" for text in texts[1:])]
     return "\n".join(lines)
 
 

@@ -41,6 +41,8 @@ class Timeline:
 
     title: str = ""
     names: HostNames = field(default_factory=lambda: HostNames({}))
+    origin: int = 0
+    """When the scenario began (ns): what reports count time from. 0: at the first event."""
     between: frozenset[str] = frozenset()
     """Hosts that only pass frames on: router and switch. What they send is not the origin's."""
     events: list[Event] = field(default_factory=list)
@@ -84,6 +86,12 @@ class Timeline:
         if frame.interface.endswith(LOOPBACK):
             return True
         return frame.direction == "out" and host not in self.between
+
+    def beginning(self) -> int:
+        """The moment (ns) that every time in a report is counted from."""
+        if self.origin or not (self.events or self.wire):
+            return self.origin
+        return min(each.time for each in (*self.events[:1], *self.wire[:1]))
 
     def history(self, key: EndpointKey) -> list[SocketSeen]:
         """Every change that was seen of an endpoint, oldest first."""

@@ -1,6 +1,7 @@
 """The rim: everything that touches the kernel. It records; it judges nothing."""
 
-from harness.lab.endpoint import BOTH, READ, WRITE, Connection, Endpoint, Listener
+from harness.lab.connection import Connection
+from harness.lab.endpoint import BOTH, READ, WRITE, Endpoint, Listener
 from harness.lab.errors import HostGone, LabError, SandboxUnavailable
 from harness.lab.host import Host
 from harness.lab.lab import Lab, open_lab

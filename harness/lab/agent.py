@@ -7,7 +7,7 @@ It never judges; every event goes to the test process as soon as it is there.
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import os
 import pickle
 import selectors
@@ -18,11 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.evidence.events import ClockStepped, FramesLost, HostReady, SysctlSet
+from harness.evidence.events import ClockStepped, FramesLost, HostReady, SocketSeen, SysctlSet
 from harness.lab import gate, interfaces, namespaces, settings
 from harness.lab.capture import Capture
 from harness.lab.messages import Channel, ChannelClosedError
-from harness.lab.programs import Programs, Stream
+from harness.lab.program_streams import Input, Output
+from harness.lab.programs import Programs
 from harness.lab.rules import FilterTable
 from harness.lab.sampler import Sampler
 from harness.lab.sockets import OpenSocket, Sockets
@@ -50,8 +51,8 @@ class Agent:
         self._name = description.name
         self._channel = Channel(control)
         self._bell = bell
-        self._capture = Capture(memory, loopback=description.capture_loopback)
-        self._sampler = Sampler(self._name, self._channel.send)
+        self.capture = Capture(memory, loopback=description.capture_loopback)
+        self._sampler = Sampler(self._name, self._record_socket)
         self._selector = selectors.DefaultSelector()
         self._sockets = Sockets(self._name, self._selector, self._channel.send)
         self._programs = Programs(self._name, self._selector, self._channel.send)
@@ -64,7 +65,7 @@ class Agent:
         signal.set_wakeup_fd(write_end.fileno(), warn_on_full_buffer=False)
         self._wake_end = write_end
         self._selector.register(control, selectors.EVENT_READ, self._channel)
-        self._selector.register(self._capture.fileno(), selectors.EVENT_READ, self._capture)
+        self._selector.register(self.capture.fileno(), selectors.EVENT_READ, self.capture)
         self._selector.register(self._wake, selectors.EVENT_READ, self._wake)
 
     def run(self) -> None:
@@ -81,7 +82,7 @@ class Agent:
             time.time_ns(),
             self._name,
             gate.network_namespace()[1],
-            settings.read(tuple(settings.PINNED)),
+            settings.read(settings.PINNED),
         )
         self._channel.send((ready, interface_names))
 
@@ -93,7 +94,7 @@ class Agent:
         self._sampler.sample_if_due()
 
     def _handle(self, source: object, mask: int) -> None:
-        if source is self._capture:
+        if source is self.capture:
             self._drain_capture()
         elif source is self._channel:
             for request in self._channel.receive():
@@ -102,14 +103,19 @@ class Agent:
             self._wake.recv(4096)
             self._programs.reap()
             self._sampler.happened()
-        elif isinstance(source, Stream):
-            self._programs.read(source)
+        elif isinstance(source, (Output, Input)):
+            source.ready()
         elif isinstance(source, OpenSocket):
             self._sockets.ready(source, mask)
             self._sampler.happened()
 
+    def _record_socket(self, seen: SocketSeen) -> None:
+        if seen.owner is not None:
+            self._programs.notice(seen.owner)
+        self._channel.send(seen)
+
     def _drain_capture(self) -> None:
-        if self._capture.drain():
+        if self.capture.drain():
             os.eventfd_write(self._bell, 1)
             self._sampler.happened()
 
@@ -128,9 +134,9 @@ class Agent:
 
     def do_settle(self) -> tuple[int, int, int]:
         """Drain the capture, sample once; samples so far, time of this one, frames lost so far."""
-        while self._capture.drain():
+        while self.capture.drain():
             os.eventfd_write(self._bell, 1)
-        lost = self._capture.count_losses()
+        lost = self.capture.count_losses()
         if lost:
             self._channel.send(FramesLost(time.time_ns(), self._name, lost))
         step = time.time_ns() - time.monotonic_ns() - self._clock_offset
@@ -138,7 +144,7 @@ class Agent:
             self._clock_offset += step
             self._channel.send(ClockStepped(time.time_ns(), self._name, step))
         self._sampler.sample()
-        return self._sampler.count, self._sampler.sampled_at, self._capture.lost
+        return self._sampler.count, self._sampler.sampled_at, self.capture.lost
 
     def do_socket(self, what: str, arguments: dict[str, Any]) -> Any:
         """A method of :class:`Sockets`; whatever it does can change a state."""
@@ -150,12 +156,9 @@ class Agent:
         self._sampler.happened()
         return self._programs.start(**arguments)
 
-    def do_program(self, number: int, what: str, arguments: tuple[Any, ...] = ()) -> Any:
-        """A method of :class:`Programs` on a running program."""
-        try:
-            return getattr(self._programs, what)(number, *arguments)
-        except KeyError:
-            raise ProcessLookupError(errno.ESRCH, "the program has ended") from None
+    def do_program(self, what: str, number: int, arguments: tuple[Any, ...] = ()) -> Any:
+        """A method of :class:`Programs`."""
+        return getattr(self._programs, what)(number, *arguments)
 
     def do_rule(self, what: str, arguments: tuple[Any, ...] = ()) -> Any:
         """A method of the host's :class:`FilterTable`."""
@@ -163,14 +166,13 @@ class Agent:
 
     def do_sysctl(self, name: str, value: str) -> None:
         """Set a network sysctl of the host."""
-        path = gate.sysctl_path(name)
-        before = " ".join(path.read_text().split())
+        before = gate.read_sysctl(name)
         gate.write_sysctl(name, value)
         self._channel.send(SysctlSet(time.time_ns(), self._name, name, value, before))
 
     def do_read_sysctl(self, name: str) -> str:
         """A network sysctl of the host, as one line."""
-        return " ".join(gate.sysctl_path(name).read_text().split())
+        return gate.read_sysctl(name)
 
 
 def be_a_host(
@@ -188,26 +190,40 @@ def be_a_host(
     for name, value in description.sysctls:
         gate.write_sysctl(name, value)
     agent = Agent(description, control, memory, bell)
-    sandbox.send(str(gate.network_namespace()[1]).encode())
+    inode = str(gate.network_namespace()[1])
+    socket.send_fds(sandbox, [inode.encode()], [agent.capture.fileno()])
     answer = sandbox.recv(1 << 16)
     if not answer:
         return
     sandbox.close()
-    own_interfaces, hosts_file = pickle.loads(answer)
+    names, messages, hosts_file = pickle.loads(answer)
     _replace_file("/etc/hosts", hosts_file)
     _replace_file("/etc/resolv.conf", "")
-    agent.introduce(interfaces.set_up(description.name, own_interfaces))
+    agent.introduce(interfaces.set_up(names, messages))
     agent.run()
 
 
 def _enter_namespaces(name: str) -> None:
     """A network, mounts and a name of its own; then the file systems that show them."""
     namespaces.unshare(namespaces.CLONE_NEWNET | namespaces.CLONE_NEWNS | namespaces.CLONE_NEWUTS)
-    socket.sethostname(name)
+    with contextlib.suppress(PermissionError):
+        socket.sethostname(name)  # some containers' system call filters refuse it
     hidden = namespaces.MS_NOSUID | namespaces.MS_NODEV | namespaces.MS_NOEXEC
     namespaces.mount("proc", "/proc", "proc", hidden)
-    namespaces.mount("sysfs", "/sys", "sysfs", hidden)
+    _mount_sys(hidden)
     namespaces.mount("run", "/run", "tmpfs", namespaces.MS_NOSUID | namespaces.MS_NODEV)
+
+
+def _mount_sys(flags: int) -> None:
+    """The host's own /sys, for reading: all but its class/net is the machine's.
+
+    A container that hides parts of its /sys may not have a whole one; nothing of ours needs it, so
+    an empty one does then, rather than the machine's interfaces.
+    """
+    try:
+        namespaces.mount("sysfs", "/sys", "sysfs", flags | namespaces.MS_RDONLY)
+    except PermissionError:
+        namespaces.mount("none", "/sys", "tmpfs", flags | namespaces.MS_RDONLY)
 
 
 def _replace_file(path: str, text: str) -> None:

@@ -26,7 +26,7 @@ class Call:
     """One call; `name` is the system call's."""
 
     def __init__(self, host: Host, number: int, name: str) -> None:
-        self._host = host
+        self.host = host
         self.number = number
         self.name = name
         self.began = host.lab.now()
@@ -34,17 +34,18 @@ class Call:
         host.lab.calls.append(self)
 
     def __str__(self) -> str:
-        return f"{self.name} on {self._host.name}"
+        return f"{self.name} on {self.host.name}"
 
     @property
     def ended(self) -> CallEnded | None:
         """How it ended; None while it waits."""
-        return self._host.lab.timeline.call(self.number)
+        return self.host.lab.timeline.call(self.number)
 
     def wait(self, seconds: float | None = None) -> CallEnded:
         """Wait until the call has ended, either way; the deadline is the kernel's, or `seconds`."""
-        lab = self._host.lab
-        lab.wait_until(lambda: self.ended is not None, f"{self} to end", seconds)
+        lab = self.host.lab
+        limit = lab.deadlines.call(self) if seconds is None else seconds
+        lab.wait_until(lambda: self.ended is not None, f"{self} to end", limit)
         if self.ended is None:
             waited = (lab.now() - self.began) / NANOSECONDS
             raise ExpectationFailed(f"{self} did not end: it waits since {waited:.1f} s")
@@ -80,5 +81,5 @@ class Call:
     @property
     def pending(self) -> bool:
         """Whether it still waits, after all that has been recorded by now."""
-        self._host.lab.settle()
+        self.host.lab.settle()
         return self.ended is None

@@ -43,7 +43,7 @@ class Capture:
 
     def __init__(self, memory: int, *, loopback: bool) -> None:
         self._memory = memory
-        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+        self._socket = packet_socket(ETH_P_ALL)
         self._socket.setblocking(False)
         _enlarge_buffer(self._socket)
         self._socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
@@ -102,6 +102,15 @@ def _interface_index(name: str) -> int:
     if index is None:
         index = _indexes[name] = socket.if_nametoindex(name)
     return index
+
+
+def packet_socket(protocol: int) -> socket.socket:
+    """A packet(7) socket; errors: PermissionError names the capability that is missing."""
+    try:
+        return socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(protocol))
+    except PermissionError as error:
+        reason = "socket(AF_PACKET) is refused: the capability CAP_NET_RAW is missing"
+        raise PermissionError(error.errno, reason) from error
 
 
 def _enlarge_buffer(receiver: socket.socket) -> None:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from harness.evidence.events import NANOSECONDS
 from harness.tcp.states import State
-from harness.tcp.timers import late, longest_in
+from harness.tcp.timers import late, longest_in, syn_schedule
 
 if TYPE_CHECKING:
+    from harness.lab.call import Call
     from harness.lab.endpoint import Endpoint
     from harness.lab.lab import Lab
 
@@ -33,6 +34,13 @@ class Deadlines:
                 longest = longest_in(seen.state, settings, orphan=seen.owner is None)
                 limit = max(limit, late(longest or 0.0))
         return limit + self.patience
+
+    def call(self, call: Call) -> float:
+        """Seconds in which a call has returned: for connect(2) the whole schedule of its SYNs."""
+        if call.name == "connect":
+            settings = self._lab.settings[call.host.name]
+            return late(syn_schedule(settings)[-1]) + self.patience
+        return self.pending() + self.patience
 
     def next_segment(self) -> float:
         """Seconds in which the next segment is sent, if any timer or program sends one."""

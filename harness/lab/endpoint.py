@@ -45,8 +45,7 @@ class Endpoint:
         self.local = local
         self.remote = remote
         self.number = number
-        self.connecting: Call | None = None
-        """The call of connect(2), for a built-in client."""
+        self._connecting: Call | None = None
         self.peer: Endpoint | None = None
         """The other end, where it is known."""
         self._seen_until = 0
@@ -54,6 +53,22 @@ class Endpoint:
     def __repr__(self) -> str:
         to = f" to {self.host.lab.names.endpoint(self.remote)}" if self.remote else ""
         return f"<{self.host.lab.names.endpoint(self.local)}{to}>"
+
+    @property
+    def connecting(self) -> Call:
+        """The call of connect(2) of a built-in client."""
+        if self._connecting is None:
+            raise LabError(f"{self!r} was not connected by the scenario")
+        return self._connecting
+
+    @connecting.setter
+    def connecting(self, call: Call) -> None:
+        self._connecting = call
+
+    @property
+    def descriptor(self) -> int:
+        """The file descriptor that the host's process has for this socket."""
+        return int(self.host.socket("descriptor", number=self._open_socket()))
 
     @property
     def key(self) -> EndpointKey:
@@ -135,6 +150,16 @@ class Endpoint:
             raise ExpectationFailed(
                 explain_did_not_stay(lab.timeline, looks, wrong, lab.origin, window)
             )
+
+    def gives_up_on_schedule(self) -> None:
+        """Expect what is unanswered (SYN, SYN-ACK) to be sent again when the kernel's settings say.
+
+        And after the last time the endpoint to be CLOSED, also on time: never early, and late by
+        no more than a kernel timer may be.
+        """
+        from harness.lab.schedule import gives_up_on_schedule
+
+        gives_up_on_schedule(self)
 
     def _looks(
         self,
@@ -247,14 +272,21 @@ class Listener(Endpoint):
     def __init__(self, host: Host, local: Address, number: int | None = None) -> None:
         super().__init__(host, local, None, number)
         self._accepted: dict[Address, int] = {}
+        self._accepting: Call | None = None
+
+    def accept_next(self) -> Call:
+        """Begin accept(2); returns at once, also when no connection is complete yet."""
+        if self.number is None:
+            raise LabError(f"{self!r} is a program's: the program accepts, not the scenario")
+        self._accepting = Call(self.host, self.host.lab.next_call(), "accept")
+        self.host.socket("accept", call=self._accepting.number, number=self.number)
+        return self._accepting
 
     def accept_from(self, peer: Address) -> int:
         """accept(2) until the connection with this peer comes; the number of its socket."""
         while peer not in self._accepted:
-            if self.number is None:
-                raise LabError(f"{self!r} is a program's: the program accepts, not the scenario")
-            call = Call(self.host, self.host.lab.next_call(), "accept")
-            self.host.socket("accept", call=call.number, number=self.number)
+            call = self._accepting or self.accept_next()
+            self._accepting = None
             accepted = call.returns()
             assert isinstance(accepted, tuple)
             self._accepted[Address(*accepted[1])] = accepted[0]
@@ -272,14 +304,3 @@ class PassiveEnd(Endpoint):
         """Take this connection out of the listener's queue; accept(2)."""
         if self.number is None and self.remote is not None:
             self.number = self.listener.accept_from(self.remote)
-
-
-class Connection:
-    """Both ends of one connection."""
-
-    def __init__(self, client: Endpoint, server: Endpoint) -> None:
-        self.client = client
-        self.server = server
-
-    def __repr__(self) -> str:
-        return f"<connection {self.client!r}>"

@@ -10,16 +10,23 @@ the network that it was started in, whatever else it does wrong.
 from __future__ import annotations
 
 import os
+import re
 import socket
-from pathlib import Path
+import struct
 from typing import Any
 
 NamespaceId = tuple[int, int]
 
+NETLINK_HEADER = struct.Struct("=IHHII")
+NLM_F_ACK, NLMSG_ERROR = 4, 2
+
 
 def network_namespace() -> NamespaceId:
-    """The network namespace that this process is in: device and inode of its file in /proc."""
-    status = os.stat("/proc/self/ns/net")
+    """The network namespace that this thread is in: device and inode of its file in /proc.
+
+    Of the thread, because setns(2) moves one thread only; /proc/self would tell the main thread's.
+    """
+    status = os.stat("/proc/thread-self/ns/net")
     return status.st_dev, status.st_ino
 
 
@@ -41,12 +48,38 @@ def prove_outside_host() -> None:
         )
 
 
-def routing_socket() -> Any:
-    """pyroute2's ``IPRoute`` in the present namespace: links, addresses, neighbours, routes."""
+def message_encoder() -> Any:
+    """pyroute2's ``IPBatch``: the methods of ``IPRoute``, but messages are kept, not sent."""
     prove_outside_host()
-    from pyroute2 import IPRoute
+    from pyroute2 import IPBatch
 
-    return IPRoute(groups=0)
+    return IPBatch()
+
+
+def send_messages(messages: bytes) -> None:
+    """Send rtnetlink(7) messages to the present namespace; OSError for the first one refused."""
+    prove_outside_host()
+    numbered = bytearray(messages)
+    offset = count = 0
+    while offset < len(numbered):
+        length, kind, flags, _, _ = NETLINK_HEADER.unpack_from(numbered, offset)
+        NETLINK_HEADER.pack_into(numbered, offset, length, kind, flags | NLM_F_ACK, count, 0)
+        offset += (length + 3) & ~3
+        count += 1
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as netlink:
+        netlink.send(numbered)
+        for _ in range(count):
+            _check_answer(netlink.recv(1 << 16))
+
+
+def _check_answer(answer: bytes) -> None:
+    """One message is answered by one datagram: an error, which is 0 when all is well."""
+    _, kind, _, number, _ = NETLINK_HEADER.unpack_from(answer)
+    (error,) = struct.unpack_from("=i", answer, NETLINK_HEADER.size)
+    if kind != NLMSG_ERROR or error:
+        (refused,) = struct.unpack_from("=xxxxH", answer, NETLINK_HEADER.size + 4)
+        reason = os.strerror(-error)
+        raise OSError(-error, f"rtnetlink message {number} (type {refused}): {reason}")
 
 
 def filter_socket() -> Any:
@@ -65,16 +98,32 @@ def interface_socket() -> socket.socket:
     return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
 
-def sysctl_path(name: str) -> Path:
-    """The file of a sysctl: ``net.ipv4.tcp_syn_retries`` and ``ipv4/tcp_syn_retries`` both work."""
-    relative = name.replace(".", "/") if "/" not in name else name
-    return Path("/proc/sys") / (relative if relative.startswith("net/") else f"net/{relative}")
+def sysctl_path(name: str) -> str:
+    """The file of a network sysctl: ``net.ipv4.tcp_syn_retries``; ``net.`` may be left out."""
+    parts = name.removeprefix("net.").split(".")
+    if not all(re.fullmatch(r"[A-Za-z0-9_-]+", part) for part in parts):
+        raise ValueError(f"{name!r} is no name of a sysctl; an example is net.ipv4.tcp_syn_retries")
+    return "/proc/sys/net/" + "/".join(parts)
 
 
 def write_sysctl(name: str, value: str | int) -> None:
     """Set a network sysctl of the present namespace; the kernel's ``OSError`` with its name."""
     prove_outside_host()
     try:
-        sysctl_path(name).write_text(f"{value}\n")
+        descriptor = os.open(sysctl_path(name), os.O_WRONLY)
+        try:
+            os.write(descriptor, str(value).encode())
+        finally:
+            os.close(descriptor)
     except OSError as error:
-        raise OSError(error.errno, f"{name} = {value}: {error.strerror}") from error
+        reason = f"{name} = {value}: {error.strerror}"
+        raise type(error)(error.errno, reason) from error
+
+
+def read_sysctl(name: str) -> str:
+    """A network sysctl of the present namespace, as one line."""
+    descriptor = os.open(sysctl_path(name), os.O_RDONLY)
+    try:
+        return " ".join(os.read(descriptor, 1 << 12).decode().split())
+    finally:
+        os.close(descriptor)

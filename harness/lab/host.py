@@ -9,10 +9,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.evidence.events import RuleChanged
+from harness.evidence.listing import Listing
 from harness.lab.call import Call
-from harness.lab.endpoint import Connection, Endpoint, Listener, PassiveEnd
+from harness.lab.connection import Connection
+from harness.lab.endpoint import Endpoint, Listener, PassiveEnd
 from harness.lab.errors import LabError
+from harness.lab.listings import agreed_listing
 from harness.lab.program import Program
+from harness.lab.program_texts import not_started
 from harness.lab.rule import Rule
 from harness.lab.rules import parse
 from harness.lab.topology import Family
@@ -109,21 +113,32 @@ class Host:
             )
         except OSError as error:
             raise LabError(
-                f"{self.name} cannot listen on {where[0]} port {port}: {error}{self._users(port)}"
+                f"{self.name} cannot listen on {where[0]} port {port}: {error}\n"
+                + self.users_of(port)
             ) from error
         return Listener(self, Address(*local), number)
 
-    def _users(self, port: int) -> str:
+    def users_of(self, port: int) -> str:
+        """Who has this port of the host, a line each, for people; empty when nobody has."""
         self.lab.settle()
-        found = [
-            f"\n  {seen.local.ip} port {port} is {seen.state}, process {seen.owner}"
-            for key in self.lab.timeline.endpoints()
-            if key[0] == self.name
-            and key[1].port == port
-            and (seen := self.lab.timeline.latest(key)) is not None
-            and seen.owner is not None
-        ]
-        return "".join(found)
+        timeline = self.lab.timeline
+        found = [timeline.latest(key) for key in timeline.endpoints() if key[0] == self.name]
+        return "\n".join(
+            f"  {seen.local.ip} port {port} is {seen.state}, {self._process_text(seen.owner)}"
+            for seen in found
+            if seen is not None and seen.local.port == port and seen.owner is not None
+        )
+
+    def _process_text(self, pid: int) -> str:
+        if pid == AGENT_PROCESS:
+            return "a built-in endpoint of the scenario"
+        owner = self.program_of(pid)
+        return f"process {pid}" + (f" of {owner[1]!r}" if owner else "")
+
+    def program_of(self, pid: int) -> tuple[int, str] | None:
+        """Number and command line of the program whose process this is or was, if any."""
+        owner: tuple[int, str] | None = self.ask("program", what="owner", number=pid)
+        return owner
 
     def connect(
         self,
@@ -155,7 +170,6 @@ class Host:
         client = Endpoint(self, Address(*local), target, number)
         client.connecting = call
         server = PassiveEnd(listener, target, Address(*local))
-        client.peer, server.peer = server, client
         return Connection(client, server)
 
     def _target(self, listener: Listener) -> Address:
@@ -183,6 +197,8 @@ class Host:
         does with :meth:`Program.listens`, :meth:`Program.connects` or :meth:`Program.ends`.
         """
         words = tuple(shlex.split(command)) if isinstance(command, str) else tuple(command)
+        if not words:
+            raise LabError(f"{self.name}: start what? The command is empty.")
         try:
             number, pid = self.ask(
                 "start",
@@ -190,24 +206,32 @@ class Host:
                 environment={"PYTHONUNBUFFERED": "1", **(environment or {})},
                 directory=directory,
             )
-        except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
-            raise LabError(
-                f"{self.name} cannot run {' '.join(words)!r}: {error}\n"
-                "The program must be installed on this machine; `python -m harness doctor` lists "
-                "those that scenarios use, with their packages."
-            ) from error
+        except OSError as error:
+            raise LabError(not_started(self.name, words, directory, error)) from error
         return Program(self, number, pid, words)
 
-    def iptables(self, line: str) -> Rule | None:
+    def agrees_with_netstat(self) -> Listing:
+        """Expect ``netstat -antp``, run on this host, to show exactly what was observed.
+
+        State, queues and owner of every TCP socket; the rows come back.
+        """
+        return agreed_listing(self, "netstat")
+
+    def agrees_with_ss(self) -> Listing:
+        """Expect ``ss -antp``, run on this host, to show exactly what was observed."""
+        return agreed_listing(self, "ss")
+
+    def iptables(self, line: str) -> Rule:
         """Apply a rule in iptables' own syntax: ``-A INPUT -s server -j DROP``.
 
-        Both families, wherever the line makes sense; host names are the lab's. The rule, or None
-        for a line that is not a rule (-D, -F, -P). Errors: RuleSyntaxError says what is supported.
+        Both families, wherever the line makes sense; host names are the lab's. What comes back has
+        a counter and can be deleted only when the line made a rule, as -A and -I do, but not -F or
+        -P. Errors: RuleSyntaxError says what is supported.
         """
         command = parse(line)
         number = self.ask("rule", what="apply", arguments=(command, self.lab.addresses()))
         self.record_rule(line, "applied", 0, 0)
-        return None if number is None else Rule(self, number, line)
+        return Rule(self, number, line)
 
     def record_rule(self, line: str, change: str, packets: int, octets: int) -> None:
         """Put a change of the filter rules into the evidence."""

@@ -1,20 +1,23 @@
-"""Making the cables of a plan and setting up a host's end: pyroute2 through the gate.
+"""Making the cables of a plan and setting up each host's ends of them.
 
-Runs in the sandbox (cables) and in each host's agent (addresses). Offloads are off, because they
-make captures show segments that never were on a wire; neighbours are static, because resolution is
-traffic that no scenario asked for.
+pyroute2 encodes the netlink messages, once for all labs of the same shape: encoding costs ten times
+what the kernel needs to obey. For each lab its own numbers are put in, and the messages are sent
+through the gate. Offloads are off, because they make captures show segments that never were on a
+wire; interfaces resolve no addresses, because resolution is traffic that no scenario asked for.
 """
 
 from __future__ import annotations
 
-import array
 import fcntl
+import functools
 import socket
 import struct
+from ctypes import addressof, create_string_buffer
+from dataclasses import dataclass
 from typing import Any
 
 from harness.lab import gate
-from harness.lab.topology import PREFIX_IPV6, SWITCH, Interface
+from harness.lab.topology import PREFIX_IPV6, SWITCH, Interface, Plan, number_in_addresses, plan
 
 SIOCETHTOOL = 0x8946
 ETHTOOL_OFF = {
@@ -30,73 +33,124 @@ ETHTOOL_OFF = {
 IFF_NOARP = 0x80
 NUD_PERMANENT = 0x80
 IFA_F_NODAD = 0x02
+LOOPBACK, FIRST = 1, 2
+"""Indexes in a new namespace: loopback, then the cables' ends in the order of the plan."""
+BRIDGE = 1000
+
+STAND_IN = 0xA55A
+"""The lab number in prepared messages."""
+STAND_IN_PROCESS = 0x5A5A0000
+"""Where the prepared messages of a cable name the processes of its ends: this, and one more."""
 
 
-def make_cable(routing: Any, ends: tuple[Interface, Interface], processes: tuple[int, int]) -> None:
-    """A veth pair with each end in the network namespace of one of the processes."""
+@dataclass(frozen=True, slots=True)
+class PreparedLab:
+    """The messages for every lab of one shape, with stand-ins for number and processes."""
+
+    cables: tuple[bytes, ...]
+    hosts: dict[str, bytes]
+
+    def cable(self, position: int, processes: tuple[int, int]) -> bytes:
+        """The messages that lay a cable between the network namespaces of two processes."""
+        messages = self.cables[position]
+        for side, process in enumerate(processes):
+            stand_in = struct.pack("=I", STAND_IN_PROCESS + side)
+            messages = messages.replace(stand_in, struct.pack("=I", process))
+        return messages
+
+    def host(self, name: str, number: int) -> bytes:
+        """The messages that set up a host of lab `number`."""
+        messages = self.hosts[name]
+        wanted = number_in_addresses(number)
+        for stand_in, real in zip(number_in_addresses(STAND_IN), wanted, strict=True):
+            messages = messages.replace(stand_in, real)
+        return messages
+
+
+@functools.cache
+def prepare(hosts: tuple[str, ...], *, router: bool) -> PreparedLab:
+    """Have pyroute2 encode the messages for labs with these hosts."""
+    shape = plan(hosts, router=router, number=STAND_IN)
+    return PreparedLab(
+        tuple(_encoded(_lay_cable, ends) for ends in shape.cables),
+        {name: _encoded(_set_up, name, shape) for name in shape.hosts},
+    )
+
+
+def _encoded(write: Any, *arguments: Any) -> bytes:
+    encoder = gate.message_encoder()
+    encoder.reset()
+    write(encoder, *arguments)
+    messages = bytes(encoder.batch)
+    encoder.close()
+    return messages
+
+
+def _lay_cable(encoder: Any, ends: tuple[Interface, Interface]) -> None:
     first, second = ends
-    routing.link(
+    encoder.link(
         "add",
         ifname=first.name,
         kind="veth",
         address=first.mac,
         mtu=first.mtu,
-        net_ns_pid=processes[0],
+        net_ns_pid=STAND_IN_PROCESS,
         peer={
             "ifname": second.name,
             "address": second.mac,
             "mtu": second.mtu,
-            "net_ns_pid": processes[1],
+            "net_ns_pid": STAND_IN_PROCESS + 1,
         },
     )
 
 
-def set_up(host: str, interfaces: tuple[Interface, ...]) -> dict[int, str]:
-    """Bring up loopback and the host's own ends of the cables; interface names by index."""
-    indexes = {1: "lo"}
-    with gate.routing_socket() as routing:
-        routing.link("set", index=1, state="up")
-        bridge = _make_bridge(routing) if host == SWITCH else None
-        for interface in interfaces:
-            index = socket.if_nametoindex(interface.name)
-            indexes[index] = interface.name
-            switch_offloads_off(interface.name)
-            if bridge is not None:
-                routing.link("set", index=index, master=bridge, state="up")
-            else:
-                _address(routing, index, interface)
-    return indexes
+def _set_up(encoder: Any, host: str, shape: Plan) -> None:
+    encoder.link("set", index=LOOPBACK, state="up")
+    if host == SWITCH:
+        encoder.link(
+            "add", index=BRIDGE, ifname=SWITCH, kind="bridge", br_stp_state=0, br_mcast_snooping=0
+        )
+        encoder.link("set", index=BRIDGE, state="up")
+    for index, interface in enumerate(shape.interfaces(host), start=FIRST):
+        if host == SWITCH:
+            encoder.link("set", index=index, master=BRIDGE, state="up")
+        else:
+            _address(encoder, index, interface)
 
 
-def _make_bridge(routing: Any) -> int:
-    routing.link("add", ifname=SWITCH, kind="bridge", br_stp_state=0, br_mcast_snooping=0)
-    index = socket.if_nametoindex(SWITCH)
-    routing.link("set", index=index, state="up")
-    return index
-
-
-def _address(routing: Any, index: int, interface: Interface) -> None:
-    routing.link("set", index=index, flags=IFF_NOARP, mask=IFF_NOARP)
-    routing.addr("add", index=index, address=interface.ipv4, prefixlen=interface.prefix_ipv4)
-    routing.addr(
+def _address(encoder: Any, index: int, interface: Interface) -> None:
+    encoder.link("set", index=index, flags=IFF_NOARP, mask=IFF_NOARP)
+    encoder.addr("add", index=index, address=interface.ipv4, prefixlen=interface.prefix_ipv4)
+    encoder.addr(
         "add", index=index, address=interface.ipv6, prefixlen=PREFIX_IPV6, flags=IFA_F_NODAD
     )
-    routing.link("set", index=index, state="up")
+    encoder.link("set", index=index, state="up")
     for address, mac in interface.neighbours:
-        routing.neigh("add", ifindex=index, dst=address, lladdr=mac, state=NUD_PERMANENT)
+        encoder.neigh("add", ifindex=index, dst=address, lladdr=mac, state=NUD_PERMANENT)
     for gateway in (interface.gateway_ipv4, interface.gateway_ipv6):
         if gateway:
             family = socket.AF_INET6 if ":" in gateway else socket.AF_INET
-            routing.route("add", dst="default", gateway=gateway, oif=index, family=family)
+            encoder.route("add", dst="default", gateway=gateway, oif=index, family=family)
+
+
+def set_up(names: tuple[str, ...], messages: bytes) -> dict[int, str]:
+    """Set up the present namespace, whose cables are laid; interface names by index."""
+    indexes = {LOOPBACK: "lo"} | dict(enumerate(names, start=FIRST))
+    for index, name in indexes.items():
+        if socket.if_nametoindex(name) != index:
+            raise OSError(f"interface {name} has index {socket.if_nametoindex(name)}, not {index}")
+    for name in names:
+        switch_offloads_off(name)
+    gate.send_messages(messages)
+    return indexes
 
 
 def switch_offloads_off(name: str) -> None:
     """What is captured is then what a wire would carry: whole checksums, no giant segments."""
     with gate.interface_socket() as control:
         for feature, command in ETHTOOL_OFF.items():
-            value = array.array("B", struct.pack("=II", command, 0))
-            address, _ = value.buffer_info()
-            request = struct.pack("16sP16x", name.encode(), address)
+            value = create_string_buffer(struct.pack("=II", command, 0), 8)
+            request = struct.pack("16sP16x", name.encode(), addressof(value))
             try:
                 fcntl.ioctl(control, SIOCETHTOOL, request)
             except OSError as error:

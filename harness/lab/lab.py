@@ -6,13 +6,15 @@ running. Time passes only in `wait_until`, which takes in evidence meanwhile.
 
 from __future__ import annotations
 
+import os
 import selectors
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 
-from harness.evidence.events import NANOSECONDS, FramesLost, ClockStepped, Step
+from harness.evidence.events import NANOSECONDS, ClockStepped, FramesLost, Step
 from harness.evidence.timeline import HostNames, Timeline
 from harness.evidence.verdicts import ExpectationFailed, Inconclusive
 from harness.lab.call import Call, error_name
@@ -23,7 +25,7 @@ from harness.lab.line import Line
 from harness.lab.rules import HostAddresses
 from harness.lab.sandbox import Sandbox
 from harness.lab.sandbox_process import LabRequest
-from harness.lab.topology import SWITCH, ROUTER, Family, host_names
+from harness.lab.topology import ROUTER, SWITCH, Family, host_names
 from harness.lab.wire import Wire
 
 READY_LIMIT = 30.0
@@ -46,12 +48,16 @@ class Lab:
         self.progress: Progress | None = None
         self.keep = False
         """Leave the hosts up when the scenario is over."""
-        self.origin = time.time_ns()
         self._call_numbers = count(1)
         self._selector = selectors.DefaultSelector()
         self._lines: dict[str, Line] = {}
         self.hosts: dict[str, Host] = {}
-        self._open()
+        try:
+            self._open()
+        except LabError:
+            self._let_go()
+            raise
+        self.origin = self.timeline.origin = self.now()
         self.wire = Wire(self)
 
     def _open(self) -> None:
@@ -61,7 +67,7 @@ class Lab:
             self._selector.register(line.channel, selectors.EVENT_READ, line.read)
             self._selector.register(line.bell, selectors.EVENT_READ, line.read_frames)
         descriptors = [each for line in self._lines.values() for each in line.descriptors()]
-        plan = self.sandbox.open(self.request, descriptors)
+        plan, self._captures = self.sandbox.open(self.request, descriptors)
         for line in self._lines.values():
             line.handed_over()
         self.names = HostNames(
@@ -94,6 +100,12 @@ class Lab:
     def close(self) -> None:
         """End every process of the lab. The evidence stays."""
         self.sandbox.close_lab(self.request.lab)
+        self._let_go()
+        # The kernel lets some milliseconds pass until it has closed a packet socket. The hosts'
+        # ends of these closed at once, because we hold them too; nobody has to wait for ours.
+        threading.Thread(target=_close_all, args=(self._captures,)).start()
+
+    def _let_go(self) -> None:
         self._selector.close()
         for line in self._lines.values():
             line.close()
@@ -110,6 +122,10 @@ class Lab:
     def next_call(self) -> int:
         """A number for the next socket call."""
         return next(self._call_numbers)
+
+    def sampled_at(self) -> dict[str, int]:
+        """When each host's sockets were sampled last, as far as we have been told (ns)."""
+        return {name: line.sampled_at for name, line in self._lines.items()}
 
     def step(self, text: str) -> None:
         """Say what the scenario does next; the report shows it."""
@@ -209,6 +225,11 @@ class Lab:
                     f"{call} failed with {error_name(ended.error)}, and the scenario says nothing "
                     "about it: expect it with .fails(errno) or .returns()"
                 )
+
+
+def _close_all(descriptors: list[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 @contextmanager

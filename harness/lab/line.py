@@ -37,6 +37,8 @@ class Line:
         self.pid = 0
         self.user_namespace = False
         self.lost = 0
+        self.sampled_at = 0
+        """When the host's sockets were sampled last, as of the last `settle` (ns)."""
         self._numbers = count(1)
         self._answers: dict[int, tuple[Any, Exception | None]] = {}
 
@@ -73,7 +75,7 @@ class Line:
 
     def settle(self) -> int:
         """Have the agent record what has happened by now; the samples that it took so far."""
-        samples, _, self.lost = self.ask("settle", {})
+        samples, self.sampled_at, self.lost = self.ask("settle", {})
         self.read_frames()
         return int(samples)
 

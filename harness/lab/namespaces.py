@@ -16,7 +16,7 @@ CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 
-MS_NOSUID, MS_NODEV, MS_NOEXEC = 2, 4, 8
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
 MS_BIND = 0x1000
 MS_REC = 0x4000
 MS_PRIVATE = 1 << 18
@@ -40,6 +40,11 @@ def unshare(flags: int) -> None:
 def children_in(pid_namespace: int) -> None:
     """Children forked from now on are born in the PID namespace of this descriptor; setns(2)."""
     _checked(_libc.setns(pid_namespace, CLONE_NEWPID), "setns(CLONE_NEWPID)")
+
+
+def enter(descriptor: int, kind: int) -> None:
+    """Enter the namespace, of this kind (``CLONE_NEW…``), that the descriptor is of; setns(2)."""
+    _checked(_libc.setns(descriptor, kind), f"setns({kind:#x})")
 
 
 def mount(source: str, target: str, kind: str | None, flags: int, data: str | None = None) -> None:

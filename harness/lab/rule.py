@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from harness.lab.errors import LabError
 
 if TYPE_CHECKING:
     from harness.lab.host import Host
@@ -18,16 +20,19 @@ class Counter(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule in force on a host. `line` is what the scenario wrote."""
+    """A rule in force on a host. `line` is what the scenario wrote.
+
+    A line that made no rule (``-F``, ``-P``, ``-D``) has no `number`: nothing can be done with it.
+    """
 
     host: Host
-    number: int
+    number: int | None
     line: str
 
     @property
     def counter(self) -> Counter:
         """What the kernel counted at this rule, over both address families."""
-        packets, octets = self.host.ask("rule", what="counter", arguments=(self.number,))
+        packets, octets = self._ask("counter")
         return Counter(packets, octets)
 
     @property
@@ -48,5 +53,12 @@ class Rule:
         self._change("resume", "resumed")
 
     def _change(self, what: str, change: str) -> None:
-        self.host.ask("rule", what=what, arguments=(self.number,))
+        self._ask(what)
         self.host.record_rule(self.line, change, *self.counter)
+
+    def _ask(self, what: str) -> Any:
+        if self.number is None:
+            raise LabError(
+                f"{self.host.name}: {self.line!r} made no rule: there is nothing to {what}"
+            )
+        return self.host.ask("rule", what=what, arguments=(self.number,))

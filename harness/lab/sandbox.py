@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.lab.errors import LabError, SandboxUnavailable
-from harness.lab.sandbox_process import MESSAGE_SIZE, LabRequest
+from harness.lab.sandbox_process import MESSAGE_SIZE, MOST_DESCRIPTORS, LabRequest
 from harness.lab.topology import Plan
 
 PROJECT = Path(__file__).parents[2]
@@ -34,8 +34,8 @@ class Sandbox:
         self._process = subprocess.Popen(
             [
                 sys.executable,
-                "-m",
-                "harness.lab.sandbox_process",
+                "-c",
+                "import sys; from harness.lab.sandbox_process import main; sys.exit(main())",
                 str(theirs.fileno()),
                 str(guard.fileno()),
             ],
@@ -46,7 +46,11 @@ class Sandbox:
         )
         theirs.close()
         guard.close()
-        answer = self._answer()
+        try:
+            answer, _ = self._answer()
+        except LabError:
+            self.close()
+            raise
         self.user: int = answer[1]
         """Who we are in the sandbox: 0, as the machine's root or as root of a user namespace."""
 
@@ -55,12 +59,15 @@ class Sandbox:
         """The sandbox's outermost process, in the machine's numbering."""
         return self._process.pid
 
-    def open(self, request: LabRequest, descriptors: list[int]) -> Plan:
-        """Have a lab made; its hosts report on their own control sockets when they are ready."""
+    def open(self, request: LabRequest, descriptors: list[int]) -> tuple[Plan, list[int]]:
+        """Have a lab made: its plan, and the packet sockets of its hosts, to be closed after it.
+
+        The hosts report on their own control sockets when they are ready.
+        """
         socket.send_fds(self._requests, [pickle.dumps(("open", request))], descriptors)
-        plan = self._answer()
+        plan, captures = self._answer()
         assert isinstance(plan, Plan)
-        return plan
+        return plan, captures
 
     def close_lab(self, lab: int) -> None:
         """End every process of a lab; returns when they are gone."""
@@ -77,8 +84,9 @@ class Sandbox:
         self._lifeline.close()
         self._process.wait()
 
-    def _answer(self) -> Any:
-        data = self._requests.recv(MESSAGE_SIZE)
+    def _answer(self) -> tuple[Any, list[int]]:
+        """What the sandbox says, and the descriptors that come with it."""
+        data, descriptors, _, _ = socket.recv_fds(self._requests, MESSAGE_SIZE, MOST_DESCRIPTORS)
         if not data:
             raise SandboxUnavailable(
                 f"the sandbox ended unexpectedly (exit status {self._process.wait()}); "
@@ -88,16 +96,20 @@ class Sandbox:
         if isinstance(answer, PermissionError) or _is_namespace_limit(answer):
             raise SandboxUnavailable(_advice(answer)) from answer
         if isinstance(answer, Exception):
-            raise LabError(f"the lab could not be made: {answer}") from answer
-        return answer
+            raise LabError(f"the lab could not be made: {_reason(answer)}") from answer
+        return answer, descriptors
 
 
 def _is_namespace_limit(answer: object) -> bool:
     return isinstance(answer, OSError) and answer.errno in (errno.ENOSPC, errno.EINVAL)
 
 
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else "") or str(error)
+
+
 def _advice(error: OSError) -> str:
     return (
-        f"this process may not make network namespaces ({error}).\n"
+        f"this process may not make a lab: {_reason(error)}.\n"
         "Run `python -m harness doctor`: it says which permission is missing and how to give it."
     )

@@ -1,4 +1,4 @@
-"""The process that holds every lab of one test process; ``python -m harness.lab.sandbox_process``.
+"""The process that holds every lab of one test process.
 
 It leaves the machine's namespaces (as root directly, otherwise through a user namespace), then
 lives as process 1 of a PID namespace and gives birth to the hosts. When the test process ends,
@@ -19,15 +19,20 @@ import socket
 import sys
 import time
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import NoReturn
 
+import psutil
+
+from harness.evidence.events import HostReady
 from harness.lab import gate, namespaces, settings
 from harness.lab.agent import Description, be_a_host
-from harness.lab.interfaces import make_cable
+from harness.lab.capture import SO_TIMESTAMPNS, packet_socket
+from harness.lab.interfaces import prepare
 from harness.lab.topology import LABS, Family, Plan, host_names, plan
 
 MESSAGE_SIZE = 1 << 16
 DESCRIPTORS_PER_HOST = 3
+MOST_DESCRIPTORS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +49,11 @@ class LabRequest:
 
 @dataclass(slots=True)
 class _Birth:
-    """A host that is being born: its process and the sandbox's line to it."""
+    """A host that is being born: its process, the sandbox's line to it, its packet socket."""
 
     pid: int
     line: socket.socket
+    capture: list[int] = field(default_factory=list)
 
 
 @dataclass
@@ -56,30 +62,30 @@ class _Sandbox:
 
     requests: socket.socket
     own_pid_namespace: int
-    routing: Any
     labs: dict[int, list[int]] = field(default_factory=dict)
 
     def serve(self) -> None:
         while True:
-            data, descriptors, _, _ = socket.recv_fds(self.requests, MESSAGE_SIZE, 64)
+            data, descriptors, _, _ = socket.recv_fds(self.requests, MESSAGE_SIZE, MOST_DESCRIPTORS)
             if not data:
                 return
             what, argument = pickle.loads(data)
             answer: Plan | Exception | None = None
+            captures: list[int] = []
             try:
                 if what == "open":
-                    answer = self._open(argument, descriptors)
+                    answer, captures = self._open(argument, descriptors)
                 else:
                     self._close(argument)
             except (OSError, ValueError) as error:
                 answer = error
-            finally:
-                for descriptor in descriptors:
-                    os.close(descriptor)
-            self.requests.send(pickle.dumps(answer))
+            socket.send_fds(self.requests, [pickle.dumps(answer)], captures)
+            for descriptor in (*descriptors, *captures):
+                os.close(descriptor)
 
-    def _open(self, request: LabRequest, descriptors: list[int]) -> Plan:
+    def _open(self, request: LabRequest, descriptors: list[int]) -> tuple[Plan, list[int]]:
         names = host_names(request.hosts, router=request.router)
+        prepare(request.hosts, router=request.router)
         births: dict[str, _Birth] = {}
         try:
             for position, host in enumerate(names):
@@ -87,15 +93,18 @@ class _Sandbox:
                 own = descriptors[start : start + DESCRIPTORS_PER_HOST]
                 births[host] = self._bear(request, host, own, descriptors, births)
             made = plan(request.hosts, router=request.router, number=_lab_number(births))
-            self._connect(made, births, request.families)
+            self._connect(request, made, births)
         except BaseException:
             self._end([birth.pid for birth in births.values()])
+            for birth in births.values():
+                for descriptor in birth.capture:
+                    os.close(descriptor)
             raise
         finally:
             for birth in births.values():
                 birth.line.close()
         self.labs[request.lab] = [birth.pid for birth in births.values()]
-        return made
+        return made, [descriptor for birth in births.values() for descriptor in birth.capture]
 
     def _bear(
         self,
@@ -108,25 +117,30 @@ class _Sandbox:
         ours, theirs = socket.socketpair()
         namespaces.unshare(namespaces.CLONE_NEWPID)
         pid = os.fork()
-        if pid:
-            namespaces.children_in(self.own_pid_namespace)
-            theirs.close()
-            return _Birth(pid, ours)
-        for line in (ours, self.requests, *(birth.line for birth in births.values())):
-            line.close()
-        for descriptor in set(descriptors) - set(own):
-            os.close(descriptor)
-        control, memory, bell = own
-        description = Description(host, request.capture_loopback, request.sysctls)
-        _live(description, socket.socket(fileno=control), memory, bell, theirs)
+        if not pid:
+            for line in (ours, self.requests, *(birth.line for birth in births.values())):
+                line.close()
+            for descriptor in set(descriptors) - set(own):
+                os.close(descriptor)
+            control, memory, bell = own
+            description = Description(host, request.capture_loopback, request.sysctls)
+            _live(description, socket.socket(fileno=control), memory, bell, theirs)
+        namespaces.children_in(self.own_pid_namespace)
+        theirs.close()
+        return _Birth(pid, ours)
 
-    def _connect(self, made: Plan, births: dict[str, _Birth], families: tuple[Family, ...]) -> None:
-        """Lay the cables, then tell each host its interfaces and everybody's names."""
-        for ends in made.cables:
-            make_cable(self.routing, ends, (births[ends[0].host].pid, births[ends[1].host].pid))
-        hosts_file = _hosts_file(made, families)
+    @staticmethod
+    def _connect(request: LabRequest, made: Plan, births: dict[str, _Birth]) -> None:
+        """Lay the cables, then tell each host how to set up its ends, and everybody's names."""
+        prepared = prepare(request.hosts, router=request.router)
+        for position, ends in enumerate(made.cables):
+            processes = births[ends[0].host].pid, births[ends[1].host].pid
+            gate.send_messages(prepared.cable(position, processes))
+        hosts_file = _hosts_file(made, request.families)
         for host, birth in births.items():
-            birth.line.send(pickle.dumps((made.interfaces(host), hosts_file)))
+            names = tuple(interface.name for interface in made.interfaces(host))
+            messages = prepared.host(host, made.number)
+            birth.line.send(pickle.dumps((names, messages, hosts_file)))
 
     def _close(self, lab: int) -> None:
         self._end(self.labs.pop(lab, []))
@@ -153,7 +167,7 @@ def _live(
         be_a_host(description, control, memory, bell, starter)
     except OSError as error:
         with contextlib.suppress(OSError):
-            starter.send(str(error).encode())
+            starter.send(f"{error.errno or 0}:{error.strerror or error}".encode())
         os._exit(1)
     except BaseException:
         import traceback
@@ -171,9 +185,11 @@ def _lab_number(births: dict[str, _Birth]) -> int:
     """
     inodes: list[int] = []
     for host, birth in births.items():
-        word = birth.line.recv(MESSAGE_SIZE).decode()
+        word, birth.capture, _, _ = socket.recv_fds(birth.line, MESSAGE_SIZE, 1)
         if not word.isdigit():
-            raise OSError(f"host {host!r} could not be made: {word or 'it ended at once'}")
+            number, _, reason = word.decode().partition(":")
+            told = reason or "it ended at once"
+            raise OSError(int(number or 0), f"host {host!r} could not be made: {told}")
         inodes.append(int(word))
     return inodes[0] % LABS
 
@@ -217,10 +233,24 @@ def _guard(child: int, lifeline: socket.socket) -> int:
     return 0 if os.WIFSIGNALED(status) else os.waitstatus_to_exitcode(status)
 
 
-def main(requests_descriptor: int, lifeline_descriptor: int) -> int:
+def _warm_up() -> None:
+    """Do first what every host does first: its agent inherits the outcome instead of repeating it.
+
+    A packet socket that asks for timestamps stays open: the first one on a machine makes the
+    kernel patch its own code.
+    """
+    prepare(("client", "server"), router=False)
+    psutil.net_connections(kind="tcp")
+    pickle.loads(pickle.dumps(HostReady(0, "", 0, {})))
+    keeper = packet_socket(0)
+    keeper.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+    keeper.detach()
+    gc.freeze()
+
+
+def main() -> int:
     """Leave the machine's namespaces, then serve requests until the test process is gone."""
-    requests = socket.socket(fileno=requests_descriptor)
-    lifeline = socket.socket(fileno=lifeline_descriptor)
+    requests, lifeline = (socket.socket(fileno=int(number)) for number in sys.argv[1:])
     try:
         _leave_the_machine()
     except OSError as error:
@@ -235,16 +265,11 @@ def main(requests_descriptor: int, lifeline_descriptor: int) -> int:
     try:
         namespaces.mount("proc", "/proc", "proc", namespaces.MS_NOSUID)
         settings.pin(dict([settings.SMALL_HASH_TABLE]))
-        sandbox = _Sandbox(requests, os.open("/proc/self/ns/pid", os.O_RDONLY), None)
-        sandbox.routing = gate.routing_socket()
+        sandbox = _Sandbox(requests, os.open("/proc/self/ns/pid", os.O_RDONLY))
+        _warm_up()
     except OSError as error:
         requests.send(pickle.dumps(error))
         return 1
-    gc.freeze()
     requests.send(pickle.dumps(("ready", os.getuid(), time.time_ns())))
     sandbox.serve()
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), int(sys.argv[2])))

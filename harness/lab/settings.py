@@ -8,7 +8,7 @@ and the host's record of its settings says what is in force.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from harness.lab import gate
 
@@ -61,23 +61,23 @@ setting get a small table of their own instead of a share in the machine's large
 
 
 def pin(settings: Mapping[str, int | str]) -> None:
-    """Write settings to the present namespace; what this kernel lacks or keeps to itself is left."""
+    """Write settings to the present namespace; what this kernel lacks or keeps is left as it is."""
     for name, value in settings.items():
         try:
             gate.write_sysctl(name, value)
         except FileNotFoundError:
             continue
         except PermissionError:
-            if gate.sysctl_path(name).read_text().split() != str(value).split():
+            if gate.read_sysctl(name).split() != str(value).split():
                 raise
 
 
-def read(names: tuple[str, ...]) -> dict[str, str]:
+def read(names: Iterable[str]) -> dict[str, str]:
     """What is in force now, for the settings that this kernel has."""
     values: dict[str, str] = {}
     for name in names:
         try:
-            values[name] = " ".join(gate.sysctl_path(name).read_text().split())
+            values[name] = gate.read_sysctl(name)
         except (FileNotFoundError, PermissionError):
             continue
     return values

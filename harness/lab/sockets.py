@@ -137,6 +137,10 @@ class Sockets:
 
         self._begin(call, opened, "send", f"{len(data)} bytes", attempt, writing=True)
 
+    def descriptor(self, number: int) -> int:
+        """The file descriptor of an open socket."""
+        return self._open[number].real.fileno()
+
     def at_once(self, call: int, number: int, name: str, arguments: tuple[Any, ...]) -> None:
         """A call that never waits: shutdown, setsockopt, getsockopt, close or abort."""
         opened = self._open[number]

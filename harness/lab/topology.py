@@ -52,6 +52,7 @@ class Interface:
 class Plan:
     """Everything to be made for a lab: hosts in order, cables between interfaces."""
 
+    number: int
     hosts: tuple[str, ...]
     cables: tuple[tuple[Interface, Interface], ...]
     names: dict[str, dict[Family, str]] = field(default_factory=dict)
@@ -107,6 +108,12 @@ def _addresses(number: int, position: int, network: int = 0) -> tuple[str, str]:
     return ipv4, str(ipv6)
 
 
+def number_in_addresses(number: int) -> tuple[bytes, bytes]:
+    """The octets in which lab `number` shows in its IPv4 and in its IPv6 addresses."""
+    ipv4, ipv6 = (ip_address(text).packed for text in _addresses(number, 1))
+    return ipv4[:3], ipv6[:4]
+
+
 def _host_end(number: int, hosts: tuple[str, ...], position: int) -> Interface:
     ipv4, ipv6 = _addresses(number, position)
     neighbours = tuple(
@@ -126,7 +133,7 @@ def _named(interfaces: list[Interface]) -> dict[str, dict[Family, str]]:
 
 def _by_cable(hosts: tuple[str, ...], number: int) -> Plan:
     first, second = (_host_end(number, hosts, position) for position in (1, 2))
-    return Plan(hosts, ((first, second),), _named([first, second]))
+    return Plan(number, hosts, ((first, second),), _named([first, second]))
 
 
 def _through_switch(hosts: tuple[str, ...], number: int) -> Plan:
@@ -135,7 +142,7 @@ def _through_switch(hosts: tuple[str, ...], number: int) -> Plan:
         (end, Interface(SWITCH, f"port{position}", _mac(position, side=1)))
         for position, end in enumerate(ends, start=1)
     )
-    return Plan(host_names(hosts, router=False), cables, _named(ends))
+    return Plan(number, host_names(hosts, router=False), cables, _named(ends))
 
 
 def _through_router(hosts: tuple[str, ...], number: int) -> Plan:
@@ -168,4 +175,4 @@ def _through_router(hosts: tuple[str, ...], number: int) -> Plan:
         )
         cables.append((end, far))
     named = _named([end for end, _ in cables] + [cables[0][1]])
-    return Plan(host_names(hosts, router=True), tuple(cables), named)
+    return Plan(number, host_names(hosts, router=True), tuple(cables), named)

@@ -1,33 +1,95 @@
-"""The timeline as text: a small ladder, a table of states, the whole of it line by line."""
+"""The timeline as text: a ladder diagram, a table of states, and the whole of it line by line."""
 
 from __future__ import annotations
 
-from harness.evidence.expectations import endpoint_text, observation_text
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from harness.evidence.events import NANOSECONDS, CallBegan, Event, HostReady, Step, SysctlSet
 from harness.evidence.timeline import Timeline
-from harness.tcp.notation import format_segment
+from harness.report.clock import moment
+from harness.report.delivery import lost_segments
+from harness.report.ladder import ladder
+from harness.report.states import states_table
+from harness.report.words import event_text, sysctl_text
+from harness.tcp.notation import Origins, format_segment
+from harness.tcp.segment import Segment
+
+__all__ = ["changed_settings", "ladder", "states_table", "text_timeline"]
+
+HOST_WIDTH = 10
 
 
-def ladder(timeline: Timeline, *, last: int | None = None, width: int = 80) -> str:
-    """The last segments, one a line."""
-    segments = timeline.wire[-last:] if last else timeline.wire
-    origin = timeline.wire[0].time if timeline.wire else 0
-    lines = [
-        f"{(each.time - origin) / 1e9:10.6f}  "
-        + format_segment(each, lambda end: timeline.names.host(end.ip))
-        for each in segments
+def changed_settings(timeline: Timeline) -> list[str]:
+    """What the scenario set otherwise than every lab has it: ``client: net.… = 8 (was 15)``."""
+    return [
+        f"{event.host}: {sysctl_text(event)}"
+        for event in timeline.events
+        if isinstance(event, SysctlSet)
     ]
-    return "\n".join(lines)
-
-
-def states_table(timeline: Timeline) -> str:
-    """Every endpoint as it was seen last."""
-    origin = timeline.events[0].time if timeline.events else 0
-    return "\n".join(
-        f"{endpoint_text(timeline, key):40} {observation_text(timeline.latest(key), origin)}"
-        for key in timeline.endpoints()
-    )
 
 
 def text_timeline(timeline: Timeline) -> str:
-    """Everything, line by line."""
-    return "\n".join(str(event) for event in timeline.events)
+    """Everything: what the hosts are like, then what happened, a line each, by time.
+
+    Segments are written as tcpdump prints them, at the time when their sender sent them.
+    """
+    lost = lost_segments(timeline)
+    origins = Origins()
+    lines: list[tuple[int, str]] = []
+    for segment in timeline.wire:
+        text = format_segment(segment, lambda end: _host(timeline, end.ip), origins.of(segment))
+        if segment in lost:
+            text += f"  [lost {f'in {lost[segment]}' if lost[segment] else 'on the way'}]"
+        lines.append((segment.time, _line(timeline, segment, _sender(timeline, segment), text)))
+    began = {event.call: event for event in timeline.events if isinstance(event, CallBegan)}
+    for event in timeline.events:
+        lines.append((event.time, _event_line(timeline, event, began)))
+    lines.sort(key=lambda line: line[0])
+    return "\n".join([*_header(timeline), "", *(text for _, text in lines)])
+
+
+def _host(timeline: Timeline, ip: str) -> str:
+    return timeline.names.host(ip)
+
+
+def _sender(timeline: Timeline, segment: Segment) -> str:
+    return _host(timeline, segment.source.ip)
+
+
+def _event_line(timeline: Timeline, event: Event, began: dict[int, CallBegan]) -> str:
+    text = event_text(timeline, event, began)
+    if isinstance(event, Step):
+        return f"\n{moment(timeline, event.time)}  == {text}"
+    return _line(timeline, event, event.host, text)
+
+
+def _line(timeline: Timeline, what: Event | Segment, host: str, text: str) -> str:
+    return f"{moment(timeline, what.time)}  {host:<{HOST_WIDTH}}  {text}"
+
+
+def _header(timeline: Timeline) -> Iterator[str]:
+    began = datetime.fromtimestamp(timeline.beginning() / NANOSECONDS, UTC)
+    yield timeline.title or "a lab"
+    yield ""
+    yield f"began    {began:%Y-%m-%d %H:%M:%S.%f} UTC; times are seconds since then"
+    for number, (host, addresses) in enumerate(timeline.names.addresses.items()):
+        yield f"{'hosts' if number == 0 else '':<9}{host:<{HOST_WIDTH}}  {', '.join(addresses)}"
+    changed = changed_settings(timeline)
+    if changed:
+        yield "changed  " + "\n         ".join(changed)
+    yield from _settings(timeline)
+
+
+def _settings(timeline: Timeline) -> Iterator[str]:
+    """The settings in force at the beginning: once where all hosts agree."""
+    ready = [event for event in timeline.events if isinstance(event, HostReady)]
+    names = dict.fromkeys(name for event in ready for name in event.sysctls)
+    if names:
+        yield "settings in force when the scenario began"
+    for name in names:
+        values = {event.host: event.sysctls.get(name, "not there") for event in ready}
+        if len(set(values.values())) == 1:
+            yield f"         {name} = {next(iter(values.values()))}"
+        else:
+            yield from (f"         {host}: {name} = {value}" for host, value in values.items())

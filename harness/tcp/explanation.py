@@ -181,8 +181,8 @@ def _telling(reasons: tuple[Reason, ...]) -> tuple[Reason, ...]:
 
 def _letters(mismatch: Mismatch, width: int) -> list[str]:
     """What every letter of the expectation stands for, as far as it is bound."""
-    text = "\n".join(map(str, mismatch.lines))
-    used = [letter for letter in mismatch.bindings if re.search(rf"\b{letter}\b", text)]
+    written = [line.letters() for line in mismatch.lines if isinstance(line, Line)]
+    used = [letter for letter in mismatch.bindings if any(letter in line for line in written)]
     values = ", ".join(f"{letter} = {mismatch.bindings[letter]}" for letter in used)
     return _folded("Letters: ", values, width) if values else []
 

@@ -79,8 +79,11 @@ def match(
     """Find `lines` among `segments`, from index `start` on; the first place that fits wins.
 
     bindings: letters bound before (they stay bound). hosts: each host's IP addresses.
-    Raises UnknownHost for a host that is not among `hosts` and is no IP address.
+    Raises UnknownHost for a host that is not among `hosts` and is no IP address, and ValueError
+    when `lines` expect no segment: that could never fail.
     """
+    if not any(isinstance(line, Line) for line in lines):
+        raise ValueError("the expectation expects no segment at all")
     hosts = {} if hosts is None else hosts
     search = _Search(lines, segments, places_of(lines, hosts))
     for index in range(start, len(segments) + 1):
@@ -132,8 +135,30 @@ class _State(NamedTuple):
         return sum(index is not None for index in self.positions)
 
 
+_COMPARED: Final = 100_000
+"""Of how many attempts that came equally far the nearest is looked for."""
 _FARTHEST: Final = 1000
 """What an attempt without a segment weighs: any segment is nearer."""
+
+
+class _Failure(NamedTuple):
+    """How an attempt ended: in which state, what differed, and the letters bound on the way."""
+
+    state: _State
+    reasons: tuple[Reason, ...]
+    bindings: dict[str, int]
+
+    @property
+    def weight(self) -> int:
+        """How far this was from a match. Without a segment left: more than one field differing."""
+        if not self.reasons:
+            return 3 if self.state.matched else _FARTHEST
+        return sum(reason.weight for reason in self.reasons)
+
+    @property
+    def is_alike(self) -> bool:
+        """Whether the segment has the direction and the flags expected."""
+        return all(reason.weight == 1 for reason in self.reasons)
 
 
 class _Search:
@@ -144,8 +169,14 @@ class _Search:
         self.segments = segments
         self.places = places
         self.farthest: list[_State] = []
-        # Where the search went on after a `...` with the same letters. From a later segment on it
-        # can only find less, so that a long capture is not searched again from every start.
+        self.letters = [
+            frozenset[str]().union(
+                *(each.letters() for each in lines[n:] if isinstance(each, Line))
+            )
+            for n in range(len(lines))
+        ]
+        # Where the search went on at a `...`, and with which of the letters that matter from there.
+        # From a later segment on it can only find less, so it is not gone through again.
         self.searched: dict[tuple[int, frozenset[tuple[str, int]]], int] = {}
 
     def attempt(self, state: _State) -> Match | None:
@@ -167,7 +198,8 @@ class _Search:
         return None
 
     def _is_new(self, state: _State) -> bool:
-        key = (state.line, frozenset(state.bindings.items()))
+        letters = self.letters[state.line]
+        key = (state.line, frozenset(each for each in state.bindings.items() if each[0] in letters))
         if self.searched.get(key, len(self.segments) + 1) <= state.segment:
             return False
         self.searched[key] = state.segment
@@ -183,40 +215,21 @@ class _Search:
                 return _State(state.line + 1, state.segment + 1, positions, bindings)
         if self.farthest and state.matched > self.farthest[0].matched:
             self.farthest.clear()
-        if not self.farthest or state.matched == self.farthest[0].matched:
+        as_far = not self.farthest or state.matched == self.farthest[0].matched
+        if as_far and len(self.farthest) < _COMPARED:
             self.farthest.append(state)
         return None
 
-    def nearest(self) -> "_Failure":
+    def nearest(self) -> _Failure:
         """Of the states that came farthest the one whose next segment differs least."""
         return min(map(self._failure, self.farthest), key=lambda failure: failure.weight)
 
-    def _failure(self, state: _State) -> "_Failure":
+    def _failure(self, state: _State) -> _Failure:
         line, bindings = self.lines[state.line], dict(state.bindings)
         if state.segment >= len(self.segments) or not isinstance(line, Line):
             return _Failure(state, (), bindings)
         segment = self.segments[state.segment]
         return _Failure(state, tuple(differences(line, segment, self.places, bindings)), bindings)
-
-
-class _Failure(NamedTuple):
-    """How an attempt ended: in which state, what differed, and the letters bound on the way."""
-
-    state: _State
-    reasons: tuple[Reason, ...]
-    bindings: dict[str, int]
-
-    @property
-    def weight(self) -> int:
-        """How far this was from a match. Without a segment left: more than one field differing."""
-        if not self.reasons:
-            return 3 if self.state.matched else _FARTHEST
-        return sum(reason.weight for reason in self.reasons)
-
-    @property
-    def is_alike(self) -> bool:
-        """Whether the segment has the direction and the flags expected."""
-        return all(reason.weight == 1 for reason in self.reasons)
 
 
 def _found(state: _State) -> Match:

@@ -111,6 +111,13 @@ class Line:
         found = (self.sequence, self.sequence_end, self.acknowledgement)
         return tuple(number for number in found if number is not None)
 
+    def letters(self) -> frozenset[str]:
+        """Every letter in this line, that of options too."""
+        words = [word for option in self.options or () for word in option.words]
+        found = (*self.numbers(), self.window, self.urgent, self.length, *words)
+        letters = {each.letter for each in found if isinstance(each, Number)}
+        return frozenset(letter for letter in letters if letter not in (None, ANYTHING))
+
 
 @dataclass(frozen=True, slots=True)
 class Gap:

@@ -13,8 +13,8 @@ from harness.tcp.options import MODULUS, Option
 FLAG_LETTERS: Final = "FSRP.UEWe"
 """tcpdump's letters in tcpdump's order: FIN SYN RST PSH ACK URG ECE CWR AE.
 
-The position is the bit in the header (RFC 9293, section 3.1; AE: RFC 9768). tcpdump prints "e"
-only since 4.99.5; older ones leave it out.
+The position is the bit in the header (RFC 9293, section 3.1; AE: RFC 9768). tcpdump 4.99.3 prints
+nothing for AE.
 """
 
 NO_FLAGS: Final = "none"

@@ -49,22 +49,33 @@ def setting(settings: Mapping[str, str], name: str) -> int:
 def syn_schedule(settings: Mapping[str, str]) -> tuple[float, ...]:
     """When a SYN is sent (seconds from the first), and last, when connect(2) gives up.
 
-    The first tcp_syn_linear_timeouts gaps are one RTO (since Linux 6.5), then each doubles.
+    The first tcp_syn_linear_timeouts gaps are one RTO (since Linux 6.5), then each doubles. A timer
+    gives up that finds tcp_syn_retries and tcp_syn_linear_timeouts together used up, or as much
+    time gone as tcp_syn_retries doubling repetitions would have taken, whichever is first
+    (tcp_write_timeout() in net/ipv4/tcp_timer.c): few retries cut the linear ones short.
     """
     linear = setting(settings, "tcp_syn_linear_timeouts")
     retries = setting(settings, "tcp_syn_retries")
     longest = setting(settings, "tcp_rto_max_ms") / 1000
-    gaps = (
-        min(INITIAL_RTO * 2 ** max(0, number - linear), longest) for number in range(retries + 1)
-    )
-    return _moments(gaps)
+    enough = sum(_doubled(number, longest) for number in range(retries + 1))
+    moments = [0.0]
+    for number in range(retries + linear + 1):
+        moments.append(moments[-1] + _doubled(max(0, number - linear), longest))
+        if moments[-1] >= enough:
+            break
+    return tuple(moments)
+
+
+def _doubled(times: int, longest: float) -> float:
+    """The first RTO, doubled so often, and never more than the longest."""
+    return min(INITIAL_RTO * 2.0**times, longest)
 
 
 def synack_schedule(settings: Mapping[str, str]) -> tuple[float, ...]:
     """When a SYN-ACK is sent (seconds from the first), and last, when the server forgets."""
     longest = setting(settings, "tcp_rto_max_ms") / 1000
     retries = setting(settings, "tcp_synack_retries")
-    return _moments(min(INITIAL_RTO * 2**number, longest) for number in range(retries + 1))
+    return _moments(_doubled(number, longest) for number in range(retries + 1))
 
 
 def retransmission_limit(settings: Mapping[str, str], *, orphan: bool) -> float:

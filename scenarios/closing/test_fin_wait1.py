@@ -5,7 +5,7 @@ import pytest
 from harness import CLOSE_WAIT, ESTABLISHED, FIN_WAIT1, FIN_WAIT2
 from harness.lab import Host, Lab
 
-pytestmark = pytest.mark.claims("T27")
+pytestmark = pytest.mark.claims("H4", "T27")
 
 
 def test_fin_wait1_while_the_fin_goes_unacknowledged(lab: Lab, client: Host, server: Host) -> None:
@@ -13,6 +13,11 @@ def test_fin_wait1_while_the_fin_goes_unacknowledged(lab: Lab, client: Host, ser
     connection = client.connect(server.listen(port=16868))
     connection.client.reaches(ESTABLISHED)
     connection.server.reaches(ESTABLISHED)
+    lab.sees_only("""
+        client > server: Flags [S], seq J
+        server > client: Flags [S.], seq K, ack J+1
+        client > server: Flags [.], ack K+1
+    """)
 
     lab.step("The client drops whatever the server sends.")
     rule = client.iptables("-A INPUT -s server -j DROP")
@@ -20,12 +25,18 @@ def test_fin_wait1_while_the_fin_goes_unacknowledged(lab: Lab, client: Host, ser
     lab.step("The server closes. Its FIN is never acknowledged, so it is sent again and again.")
     connection.server.close()
     connection.server.reaches(FIN_WAIT1, send_queue=1, owner=None)
-    lab.sees("""
+    lab.sees_only("""
         server > client: Flags [F.], seq K+1, ack J+1
         server > client: Flags [F.], seq K+1, ack J+1
     """)
+    connection.client.reaches(ESTABLISHED, owner=client)
 
     lab.step("The rule goes. The next retransmission gets through, and the client acknowledges it.")
     rule.delete()
-    connection.server.reaches(FIN_WAIT2)
+    connection.server.reaches(FIN_WAIT2, send_queue=0)
     connection.client.reaches(CLOSE_WAIT)
+    lab.sees("""
+        ...
+        server > client: Flags [F.], seq K+1, ack J+1
+        client > server: Flags [.], ack K+2
+    """)

@@ -12,7 +12,7 @@ from .errors import (
     UnknownHostError,
 )
 from .expressions import expressions
-from .families import HostAddresses, concrete_rules, families_of, for_family
+from .families import NO_HOSTS, HostAddresses, concrete_rules, families_of, for_family
 from .filter_table import FilterTable
 from .rule import FAMILIES, AnyCommand, Family, Resolve, Rule
 from .spelling import spell_rule
@@ -20,6 +20,7 @@ from .syntax import parse
 
 __all__ = [
     "FAMILIES",
+    "NO_HOSTS",
     "AnyCommand",
     "Count",
     "Family",

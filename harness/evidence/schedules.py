@@ -1,0 +1,77 @@
+"""Whether something was repeated when it should be: moments that were seen against a schedule.
+
+Pure. A kernel timer starts anew with each transmission, so what is judged are the gaps. A timer is
+never early; how late it may be is said in one place, `harness.tcp.timers.late`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from harness.evidence.events import NANOSECONDS
+from harness.tcp.timers import late
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """What was seen of something that is repeated until it is given up.
+
+    started: when the timer was started (ns), which is when it was sent first, or just before.
+    repeats: when it was sent again, each time.
+    given_up: the span in which it was given up: at its beginning it was not yet so, at its end
+    it was seen. None: not given up.
+    """
+
+    started: int
+    repeats: tuple[int, ...]
+    given_up: tuple[int, int] | None = None
+
+
+def faults(seen: Repeated, schedule: Sequence[float]) -> list[str]:
+    """What is not on schedule, each as a sentence; nothing when all is.
+
+    schedule: seconds from the first transmission (0) through every repetition to the moment of
+    giving up, as `syn_schedule` and `synack_schedule` have it.
+    """
+    wanted = len(schedule) - 2
+    if len(seen.repeats) != wanted:
+        return [f"sent again {len(seen.repeats)} times, expected {wanted}"]
+    gaps = [end - start for start, end in pairwise(schedule)]
+    sent = [seen.started, *seen.repeats]
+    found = [
+        _fault(f"repetition {number} came", (end - start, end - start), gap)
+        for number, (start, end, gap) in enumerate(zip(sent, seen.repeats, gaps, strict=False), 1)
+    ]
+    if seen.given_up is None:
+        return [*filter(None, found), "it was not given up"]
+    earliest, latest = (moment - sent[-1] for moment in seen.given_up)
+    found.append(_fault("it was given up", (earliest, latest), gaps[-1]))
+    return [*filter(None, found)]
+
+
+def _fault(what: str, span: tuple[int, int], gap: float) -> str:
+    """The sentence, when a moment somewhere in `span` (ns since the last one) cannot be on time."""
+    earliest, latest = (each / NANOSECONDS for each in span)
+    if latest < gap:
+        return f"{what} early, after {latest:.6f} s instead of {gap:g} s"
+    if earliest > late(gap):
+        return f"{what} late, after {earliest:.6f} s instead of {gap:g} s (at most {late(gap):g} s)"
+    return ""
+
+
+def explain_schedule(who: str, what: str, seen: Repeated, schedule: Sequence[float]) -> str:
+    """Expected beside seen, in seconds from the first transmission, and every fault."""
+    moments = [f"{(each - seen.started) / NANOSECONDS:.3f}" for each in seen.repeats]
+    end = "not given up"
+    if seen.given_up is not None:
+        end = f"given up at {(seen.given_up[1] - seen.started) / NANOSECONDS:.3f}"
+    expected = [f"{each:.3f}" for each in schedule[1:-1]]
+    lines = [
+        f"{who} did not repeat its {what} on schedule",
+        "",
+        f"  expected  again at {', '.join(expected) or '-'}, given up at {schedule[-1]:.3f}",
+        f"  seen      again at {', '.join(moments) or '-'}, {end}",
+    ]
+    return "\n".join(lines + [f"            {each}" for each in faults(seen, schedule)])

@@ -1,0 +1,61 @@
+"""Both ends of one connection, and what is expected of the two at the same moment."""
+
+from __future__ import annotations
+
+from harness.evidence.expectations import (
+    EndpointLooks,
+    explain_not_together,
+    moment_of_both,
+)
+from harness.evidence.verdicts import ExpectationFailed
+from harness.lab.endpoint import Endpoint
+from harness.tcp.states import State
+
+
+class Connection:
+    """A connection as the scenario holds it: its two endpoints."""
+
+    def __init__(self, client: Endpoint, server: Endpoint) -> None:
+        self.client = client
+        self.server = server
+        client.peer, server.peer = server, client
+
+    def __repr__(self) -> str:
+        return f"<connection {self.client!r}>"
+
+    def reaches(
+        self, *, client: State | str, server: State | str, seconds: float | None = None
+    ) -> None:
+        """Expect both ends to be seen in these states at one and the same moment.
+
+        The deadline is derived from the kernel's own timers, or `seconds` from now.
+        """
+        __tracebackhide__ = True
+        lab = self.client.host.lab
+        looks = (
+            EndpointLooks(self.client.key, State.of(client)),
+            EndpointLooks(self.server.key, State.of(server)),
+        )
+        began = lab.now()
+
+        def known() -> bool:
+            return moment_of_both(lab.timeline, looks, lab.sampled_at()) is not None
+
+        def probable() -> bool:
+            latest = [(each, lab.timeline.latest(each.key)) for each in looks]
+            return all(seen is not None and each.holds(seen) for each, seen in latest)
+
+        if seconds is None:
+            deadlines = lab.deadlines
+            seconds = max(
+                deadlines.state_change(self.client, looks[0].state),
+                deadlines.state_change(self.server, looks[1].state),
+            )
+        awaiting = f"{self!r} to be {looks[0].state} at the client, {looks[1].state} at the server"
+        left = seconds
+        while lab.wait_until(lambda: known() or probable(), awaiting, left) and not known():
+            lab.settle()  # one more sample of each host says until when it stayed so
+            left = seconds - lab.seconds_since(began)
+        if not known():
+            waited = lab.seconds_since(began)
+            raise ExpectationFailed(explain_not_together(lab.timeline, looks, waited, lab.origin))

@@ -1,0 +1,46 @@
+"""Running netstat(8) or ss(8) on a host, and expecting that it sees what we see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.evidence.listing import Alike, Listing, Tool, disagreements, read_netstat, read_ss
+from harness.evidence.verdicts import ExpectationFailed
+
+if TYPE_CHECKING:
+    from harness.lab.host import Host
+
+COMMANDS = {"netstat": "netstat -antpW", "ss": "ss -Hantp"}
+READERS = {"netstat": read_netstat, "ss": read_ss}
+
+
+def agreed_listing(host: Host, tool: Tool) -> Listing:
+    """What the tool lists, expected to equal our own observations row by row.
+
+    State, both queues and the owning process are compared, and no socket may be missing on either
+    side. Errors: ExpectationFailed, also when there is nothing to compare.
+    """
+    lab = host.lab
+    lab.settle()
+    began = lab.now()
+    program = host.start(COMMANDS[tool])
+    program.ends(0)
+    ended = lab.now()
+    text = program.output.decode()
+    listing = Listing(tool, host.name, began, ended, READERS[tool](text))
+    found = disagreements(listing, lab.timeline, lab.origin, _same_program(host))
+    if not listing.sockets and not found:
+        found = ["there is no TCP socket on the host at all: nothing was compared"]
+    if found:
+        raise ExpectationFailed(
+            "\n\n".join([f"{program} does not show what was observed", *found, text])
+        )
+    return listing
+
+
+def _same_program(host: Host) -> Alike:
+    def alike(one: int, other: int) -> bool:
+        program = host.program_of(one)
+        return program is not None and program == host.program_of(other)
+
+    return alike

@@ -1,0 +1,83 @@
+"""Labs of failed scenarios that stay open until the person at the terminal is done with them."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.plugin_terminal import without_capture
+
+if TYPE_CHECKING:
+    from harness.lab.host import Host
+    from harness.lab.lab import Lab
+
+
+class KeptLabs:
+    """Kept labs of this session, with the scenarios that they belong to."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self.labs: list[tuple[str, Lab]] = []
+
+    def keep(self, nodeid: str, lab: Lab) -> None:
+        """Keep this lab; its scenario is over."""
+        self.labs.append((nodeid, lab))
+        lab.keep = True
+
+    def wait(self) -> None:
+        """Say how to enter every host, and wait for Enter (without a terminal: Ctrl-C)."""
+        if not self.labs:
+            return
+        with without_capture(self._config):
+            print("\n".join(self._invitation()), flush=True)
+            self._wait_for_person()
+        for _, lab in self.labs:
+            lab.close()
+        self.labs[0][1].sandbox.close()
+
+    def _invitation(self) -> list[str]:
+        lines = ["", "Kept open. To enter a host (then, for example: ss -tano; tcpdump -ni eth0):"]
+        for nodeid, lab in self.labs:
+            lines += ["", f"  {nodeid}"]
+            lines += [f"    {name:<8}  {enter_command(host)}" for name, host in lab.hosts.items()]
+        how = "Enter" if _has_keyboard() else f"Ctrl-C, or: kill -INT {os.getpid()}"
+        return [*lines, "", f"To end {'it' if len(self.labs) == 1 else 'them all'}: {how}"]
+
+    def _wait_for_person(self) -> None:
+        """Until Enter or Ctrl-C; what the hosts record meanwhile is taken in, as it always is."""
+        with selectors.DefaultSelector() as selector:
+            if _has_keyboard() and sys.__stdin__ is not None:
+                selector.register(sys.__stdin__, selectors.EVENT_READ)
+            for _, lab in self.labs:
+                selector.register(lab, selectors.EVENT_READ, lab)
+            try:
+                while not self._take_in(selector):
+                    pass
+            except KeyboardInterrupt:
+                return
+
+    @staticmethod
+    def _take_in(selector: selectors.BaseSelector) -> bool:
+        """Wait for something to come; whether it was the person's Enter."""
+        for key, _ in selector.select():
+            if key.data is None:
+                return True
+            key.data.take_in()
+        return False
+
+
+def enter_command(host: Host) -> str:
+    """The command that opens a shell on a host: nsenter(1).
+
+    Without root it goes through the user namespace that the lab made, whose root we are.
+    """
+    user = "--user --preserve-credentials " if host.user_namespace else ""
+    return f"nsenter --target {host.pid} {user}--net --mount --uts --pid"
+
+
+def _has_keyboard() -> bool:
+    return sys.__stdin__ is not None and sys.__stdin__.isatty()

@@ -1,0 +1,104 @@
+"""The markers of scenarios: what they take, checked when scenarios are collected.
+
+A wrong argument is an error of the scenario's file, said in one message, before anything runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import pytest
+
+from harness.lab.topology import Family, TopologyError, check_names
+
+FAMILIES: tuple[Family, ...] = ("ipv4", "ipv6")
+
+MARKERS = (
+    "claims(*ids): the claims of the two articles that this scenario shows",
+    "families(*names): run for these address families only (ipv4, ipv6)",
+    "topology(hosts=(…), router=True, loopback=True): other hosts than client and server, a router "
+    "between them, loopback captured too",
+    "programs(*names): real programs that this scenario runs; skipped where one is missing",
+)
+
+_TOPOLOGY: Mapping[str, type] = {"hosts": tuple, "router": bool, "loopback": bool}
+
+
+class WrongMarkerError(ValueError):
+    """A marker has arguments that it does not take."""
+
+
+def check(marks: Iterable[pytest.Mark]) -> None:
+    """Raise :class:`WrongMarkerError` for the first of our markers that is not written right."""
+    for mark in marks:
+        checker = _CHECKERS.get(mark.name)
+        if checker is not None:
+            checker(mark)
+
+
+def topology_wishes(mark: pytest.Mark | None) -> dict[str, Any]:
+    """The marker's arguments as those of :func:`harness.lab.open_lab`."""
+    if mark is None:
+        return {}
+    wishes = dict(mark.kwargs)
+    if "loopback" in wishes:
+        wishes["capture_loopback"] = wishes.pop("loopback")
+    return wishes
+
+
+def _wrong(mark: pytest.Mark, problem: str, example: str) -> WrongMarkerError:
+    words = [repr(each) for each in mark.args]
+    words += [f"{name}={value!r}" for name, value in mark.kwargs.items()]
+    return WrongMarkerError(
+        f"pytest.mark.{mark.name}({', '.join(words)}): {problem}\n"
+        f"  write it like this: pytest.mark.{example}"
+    )
+
+
+def _check_words(mark: pytest.Mark, what: str, example: str) -> None:
+    if mark.kwargs or not mark.args:
+        raise _wrong(mark, f"it takes {what}, one or more, and nothing else", example)
+    for each in mark.args:
+        if not isinstance(each, str) or not each.strip():
+            raise _wrong(mark, f"{each!r} is not one of {what}", example)
+
+
+def _check_claims(mark: pytest.Mark) -> None:
+    _check_words(mark, "the ids of claims", 'claims("T27")')
+
+
+def _check_programs(mark: pytest.Mark) -> None:
+    _check_words(mark, "the names of programs", 'programs("nc", "tcpdump")')
+
+
+def _check_families(mark: pytest.Mark) -> None:
+    example = 'families("ipv4")'
+    _check_words(mark, "the names of address families", example)
+    for name in mark.args:
+        if name not in FAMILIES:
+            raise _wrong(mark, f"{name!r} is none of {', '.join(FAMILIES)}", example)
+
+
+def _check_topology(mark: pytest.Mark) -> None:
+    example = 'topology(hosts=("client", "server", "other"), router=True)'
+    if mark.args or not mark.kwargs:
+        raise _wrong(mark, f"it takes {', '.join(_TOPOLOGY)}, by name", example)
+    for name, value in mark.kwargs.items():
+        if name not in _TOPOLOGY:
+            raise _wrong(mark, f"there is no {name!r}, only {', '.join(_TOPOLOGY)}", example)
+        if not isinstance(value, _TOPOLOGY[name]):
+            raise _wrong(mark, f"{name} is a {_TOPOLOGY[name].__name__}, not {value!r}", example)
+    if "hosts" in mark.kwargs:
+        try:
+            check_names(mark.kwargs["hosts"])
+        except (TopologyError, TypeError) as error:
+            raise _wrong(mark, str(error), example) from None
+
+
+_CHECKERS: Mapping[str, Callable[[pytest.Mark], None]] = {
+    "claims": _check_claims,
+    "families": _check_families,
+    "programs": _check_programs,
+    "topology": _check_topology,
+}

@@ -1,0 +1,113 @@
+"""A line of a ladder diagram: lanes, an arrow between two of them, words beside one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+TIME_WIDTH = 12
+"""The column of times, with the space behind it."""
+SHAFT = 4
+"""Dashes before the words on an arrow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """Where the lanes stand: columns, from left to right, in a line of `width`."""
+
+    columns: tuple[int, ...]
+    width: int
+
+    @classmethod
+    def spread(cls, count: int, width: int) -> Lanes:
+        """`count` lanes over the width, the last one at its end."""
+        room = width - TIME_WIDTH - 1
+        steps = max(count - 1, 1)
+        return cls(tuple(TIME_WIDTH + room * each // steps for each in range(count)), width)
+
+    def empty(self) -> list[str]:
+        """A line with nothing but the lanes."""
+        line = [" "] * self.width
+        for column in self.columns:
+            line[column] = "|"
+        return line
+
+    def heads(self, names: Sequence[str]) -> str:
+        """The names above the lanes."""
+        line = [" "] * self.width
+        room = self.width if len(names) < 2 else self.columns[1] - self.columns[0] - 1
+        for position, whole in enumerate(names):
+            column, name = self.columns[position], whole[:room]
+            start = column - len(name) // 2
+            if position == 0:
+                start = column
+            elif position == len(names) - 1:
+                start = column - len(name) + 1
+            _write(line, start, name)
+        return "".join(line).rstrip()
+
+    def arrow(self, time: str, ends: tuple[int, int], words: list[str], lost: str = "") -> str:
+        """An arrow from one lane to another; `lost` is what stands where it breaks off."""
+        line = self.empty()
+        _write(line, 0, time)
+        start, end = (self.columns[lane] for lane in ends)
+        left, right = min(start, end) + 1, max(start, end) - 1
+        for column in range(left, right + 1):
+            line[column] = "-"
+        forward = start < end
+        room = right - left + 1 - SHAFT - 3 - (len(lost) + 4 if lost else 0)
+        text = _fitting(words, room)
+        if not lost:
+            line[right if forward else left] = ">" if forward else "<"
+            _write(line, left + SHAFT, text)
+        elif forward:
+            _write(line, left + SHAFT, text)
+            _break_off(line, right - len(lost) - 3, right, f"x {lost}")
+        else:
+            _break_off(line, left, left + len(lost) + 3, f"{lost} x")
+            _write(line, left + len(lost) + 3 + SHAFT, text)
+        return "".join(line).rstrip()
+
+    def beside(self, time: str, lane: int, text: str) -> str:
+        """Words at a lane: to its right, at the last lane to its left."""
+        line = self.empty()
+        _write(line, 0, time)
+        column = self.columns[lane]
+        last = lane == len(self.columns) - 1 and lane > 0
+        _write(line, column - len(text) - 1 if last else column + 2, text)
+        return "".join(line).rstrip()
+
+    def between(self, text: str) -> str:
+        """Words in the middle of the diagram, over the lanes."""
+        line = self.empty()
+        middle = (self.columns[0] + self.columns[-1]) // 2
+        _write(line, max(TIME_WIDTH + 2, middle - len(text) // 2), text)
+        return "".join(line).rstrip()
+
+
+def _write(line: list[str], start: int, text: str) -> None:
+    start = max(start, 0)
+    text = text[: len(line) - start]
+    line[start : start + len(text)] = text
+
+
+def _break_off(line: list[str], left: int, right: int, text: str) -> None:
+    for column in range(left, right + 1):
+        line[column] = " "
+    _write(line, left if text.startswith("x") else right - len(text) + 1, text)
+
+
+def _fitting(words: list[str], room: int) -> str:
+    """As many of the words as there is room for, with a space around them.
+
+    The length goes first when something must: the sequence numbers tell it too.
+    """
+    if len(", ".join(words)) > room:
+        words = [word for word in words if not word.startswith("length")]
+    text = f" {words[0]} "
+    for count in range(2, len(words) + 1):
+        longer = f" {words[0]} {', '.join(words[1:count])} "
+        if len(longer) > room:
+            break
+        text = longer
+    return text if len(text) <= room + SHAFT else ""

@@ -1,0 +1,153 @@
+"""Events in words, one line each, as the timeline and the ladder say them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+
+from harness.evidence.events import (
+    NANOSECONDS,
+    CallBegan,
+    CallEnded,
+    ClockStepped,
+    Event,
+    FramesLost,
+    HostReady,
+    ProgramEnded,
+    ProgramStarted,
+    ProgramWrote,
+    RuleChanged,
+    SocketSeen,
+    Step,
+    SysctlSet,
+)
+from harness.evidence.expectations import endpoint_text, owner_text
+from harness.evidence.timeline import Timeline
+from harness.report.clock import duration, since_start
+from harness.tcp.states import State
+
+LONGEST_VALUE = 60
+"""Of a call's result or a line of output; the rest is left out and said to be."""
+
+
+def rule_text(event: RuleChanged) -> str:
+    """``iptables -A INPUT -s server -j DROP: deleted, 3 packets``."""
+    text = f"iptables {event.line}"
+    if event.change == "applied":
+        return text
+    counted = f"{event.packets} packet{'' if event.packets == 1 else 's'}"
+    return f"{text}: {event.change}, {counted}"
+
+
+def sysctl_text(event: SysctlSet) -> str:
+    """``net.ipv4.tcp_retries2 = 8 (was 15)``."""
+    before = f" (was {event.before})" if event.before else ""
+    return f"{event.name} = {event.value}{before}"
+
+
+def error_text(number: int) -> str:
+    """``ECONNRESET (Connection reset by peer)``."""
+    return f"{errno.errorcode.get(number, number)} ({os.strerror(number)})"
+
+
+def timer_text(timeline: Timeline, seen: SocketSeen) -> str:
+    """Which timer runs, when it is due, and how often it has fired; empty without a timer."""
+    if not seen.timer:
+        return ""
+    text = f"{seen.timer} timer"
+    if seen.timer_expires is not None:
+        text += f" due at {since_start(timeline, seen.time + seen.timer_expires):.3f} s"
+    return text + (f", fired {seen.retransmits}x" if seen.retransmits else "")
+
+
+def endpoint_seen_text(timeline: Timeline, seen: SocketSeen) -> str:
+    """State, owner, queues and timer of an endpoint."""
+    who = endpoint_text(timeline, (seen.host, seen.local, seen.remote))
+    parts = [str(seen.state)]
+    if seen.state is not State.CLOSED:
+        parts.append(f"owner {owner_text(seen.owner)}")
+        if seen.send_queue is not None:
+            parts.append(f"queues {seen.send_queue} to send, {seen.receive_queue} to read")
+        if seen.timer:
+            parts.append(timer_text(timeline, seen))
+    return f"{who} is {', '.join(parts)}"
+
+
+def value_text(value: object) -> str:
+    """A value in one line of reasonable length."""
+    text = repr(value)
+    if len(text) <= LONGEST_VALUE:
+        return text
+    size = f" ({len(value)} bytes)" if isinstance(value, bytes) else ""
+    return f"{text[:LONGEST_VALUE]}...{size}"
+
+
+def _call_ended_text(timeline: Timeline, event: CallEnded, began: CallBegan | None) -> str:
+    after = f" after {duration((event.time - began.time) / NANOSECONDS)}" if began else ""
+    if event.error:
+        return f"{event.name}() failed{after}: {error_text(event.error)}"
+    if event.result is None:
+        return f"{event.name}() returned{after}"
+    return f"{event.name}() returned {_result_text(timeline, event.result)}{after}"
+
+
+def _result_text(timeline: Timeline, result: object) -> str:
+    match result:  # accept(2): the number of the new socket and the peer
+        case (int(number), (str(ip), int(port), *_)):
+            return f"socket {number}, from {timeline.names.host(ip)}.{port}"
+        case _:
+            return value_text(result)
+
+
+def _program_ended_text(event: ProgramEnded) -> str:
+    if event.status < 0:
+        return f"program {event.program} ended by {signal.Signals(-event.status).name}"
+    return f"program {event.program} ended with exit status {event.status}"
+
+
+def _wrote_text(event: ProgramWrote) -> str:
+    text = event.data.decode(errors="replace").rstrip("\n")
+    lines = text.split("\n")
+    more = f" (and {len(lines) - 1} lines more)" if len(lines) > 1 else ""
+    return f"program {event.program} {event.stream}: {lines[0].rstrip()}{more}"
+
+
+def event_text(timeline: Timeline, event: Event, began: dict[int, CallBegan]) -> str:
+    """What happened, without time and host. `began`: calls by their number."""
+    match event:
+        case SocketSeen():
+            text = endpoint_seen_text(timeline, event)
+        case CallBegan():
+            text = f"{event.name}({event.detail})"
+        case CallEnded():
+            text = _call_ended_text(timeline, event, began.get(event.call))
+        case ProgramStarted():
+            text = f"program {event.program} is process {event.pid}: {' '.join(event.command)}"
+        case ProgramWrote():
+            text = _wrote_text(event)
+        case ProgramEnded():
+            text = _program_ended_text(event)
+        case _:
+            text = _circumstance_text(event)
+    return text
+
+
+def _circumstance_text(
+    event: Step | RuleChanged | SysctlSet | FramesLost | ClockStepped | HostReady,
+) -> str:
+    match event:
+        case Step():
+            text = event.text
+        case RuleChanged():
+            text = rule_text(event)
+        case SysctlSet():
+            text = sysctl_text(event)
+        case FramesLost():
+            text = f"THE CAPTURE LOST {event.count} FRAMES: absence proves nothing from here on"
+        case ClockStepped():
+            seconds = event.nanoseconds / NANOSECONDS
+            text = f"THE CLOCK WAS SET by {seconds:+.6f} s: times before and after do not compare"
+        case HostReady():
+            text = f"is up; network namespace {event.namespace}"
+    return text

@@ -1,0 +1,49 @@
+"""LAST_ACK: the passive closer has closed too, and its FIN is not acknowledged."""
+
+import pytest
+
+from harness import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, LAST_ACK, TIME_WAIT
+from harness.lab import Host, Lab
+
+pytestmark = pytest.mark.claims("T23", "T31")
+
+
+def test_last_ack_until_the_acknowledgement_comes(lab: Lab, client: Host, server: Host) -> None:
+    lab.step("A connection is established.")
+    connection = client.connect(server.listen(port=16868))
+    connection.client.reaches(ESTABLISHED)
+    connection.server.reaches(ESTABLISHED)
+    lab.sees_only("""
+        client > server: Flags [S], seq J
+        server > client: Flags [S.], seq K, ack J+1
+        client > server: Flags [.], ack K+1
+    """)
+
+    lab.step("The server closes, and the client's kernel acknowledges that.")
+    connection.server.close()
+    connection.server.reaches(FIN_WAIT2)
+    connection.client.reaches(CLOSE_WAIT)
+
+    lab.step("From now on the server drops whatever the client sends.")
+    rule = server.iptables("-A INPUT -s client -j DROP")
+
+    lab.step("The client closes. Its FIN is lost, so it is sent again and again.")
+    connection.client.close()
+    connection.client.reaches(LAST_ACK, owner=None, send_queue=1)
+    lab.sees_only("""
+        server > client: Flags [F.], seq K+1, ack J+1
+        client > server: Flags [.], ack K+2
+        client > server: Flags [F.], seq J+1, ack K+2
+        client > server: Flags [F.], seq J+1, ack K+2
+    """)
+    connection.server.reaches(FIN_WAIT2, owner=None)
+
+    lab.step("The rule goes. The FIN gets through; with its acknowledgement the client is CLOSED.")
+    rule.delete()
+    connection.client.reaches(CLOSED)
+    connection.server.reaches(TIME_WAIT)
+    lab.sees("""
+        ...
+        client > server: Flags [F.], seq J+1, ack K+2
+        server > client: Flags [.], ack J+2
+    """)

@@ -1,0 +1,56 @@
+"""SYN_RECV: the server has answered a SYN, and the client's acknowledgement does not come."""
+
+import pytest
+
+from harness import CLOSED, ESTABLISHED, LISTEN, SYN_RECV, SYN_SENT
+from harness.lab import Host, Lab
+
+pytestmark = pytest.mark.claims("T21")
+
+
+def test_syn_recv_while_the_client_does_not_hear_the_server(
+    lab: Lab, client: Host, server: Host
+) -> None:
+    lab.step("The client drops whatever the server sends.")
+    listener = server.listen(port=16868)
+    rule = client.iptables("-A INPUT -s server -j DROP")
+
+    lab.step("The client connects. The server's answer is lost, and the server sends it again.")
+    connection = client.connect(listener)
+    connection.server.reaches(SYN_RECV, owner=None)
+    listener.reaches(LISTEN, owner=server, receive_queue=0)
+    connection.client.reaches(SYN_SENT, owner=client)
+    lab.sees("""
+        client > server.16868: Flags [S], seq J
+        server.16868 > client: Flags [S.], seq K, ack J+1
+        ...
+        server.16868 > client: Flags [S.], seq K, ack J+1
+    """)
+
+    lab.step("The rule goes. The next answer gets through, and the handshake is completed.")
+    rule.delete()
+    connection.client.reaches(ESTABLISHED)
+    connection.server.reaches(ESTABLISHED)
+    lab.sees("""
+        ...
+        server.16868 > client: Flags [S.], seq K, ack J+1
+        client > server.16868: Flags [.], ack K+1
+    """)
+
+
+def test_syn_recv_is_given_up(lab: Lab, client: Host, server: Host) -> None:
+    lab.step("The server may repeat its answer once only, to be done sooner.")
+    server.sysctl("net.ipv4.tcp_synack_retries", 1)
+    listener = server.listen(port=16868)
+
+    lab.step("The server's answer is lost, and then every further SYN of the client too.")
+    client.iptables("-A INPUT -s server -j DROP")
+    connection = client.connect(listener)
+    connection.server.reaches(SYN_RECV, owner=None)
+    server.iptables("-A INPUT -s client -j DROP")
+
+    lab.step("The server repeats its answer when its schedule says, then forgets the connection.")
+    connection.server.gives_up_on_schedule()
+    connection.server.reaches(CLOSED)
+    listener.reaches(LISTEN, owner=server, receive_queue=0)
+    connection.client.reaches(SYN_SENT)

@@ -1,0 +1,68 @@
+"""SYN_SENT: the client asks for a connection, and nobody answers."""
+
+import errno
+
+import pytest
+
+from harness import CLOSED, ESTABLISHED, LISTEN, SYN_SENT
+from harness.lab import Host, Lab
+
+pytestmark = pytest.mark.claims("T20")
+
+
+def test_syn_sent_until_the_firewall_opens(lab: Lab, client: Host, server: Host) -> None:
+    lab.step("A firewall on the server swallows what comes for its port.")
+    listener = server.listen(port=80)
+    rule = server.iptables("-A INPUT -p tcp --dport 80 -j DROP")
+
+    lab.step("The client sends its SYN, hears nothing, and sends the same SYN again.")
+    connection = client.connect(listener)
+    connection.client.reaches(SYN_SENT, owner=client, send_queue=1)
+    lab.sees_only("""
+        client > server.80: Flags [S], seq J
+        client > server.80: Flags [S], seq J
+    """)
+    connection.server.stays(CLOSED, seconds=0.1)
+    listener.reaches(LISTEN, receive_queue=0)
+
+    lab.step("The firewall opens. The next SYN gets through, and the connection is made.")
+    rule.delete()
+    connection.client.connecting.returns()
+    connection.client.reaches(ESTABLISHED)
+    connection.server.reaches(ESTABLISHED)
+    lab.sees_only("""
+        client > server.80: Flags [S], seq J
+        server.80 > client: Flags [S.], seq K, ack J+1
+        client > server.80: Flags [.], ack K+1
+    """)
+
+
+def test_syn_again_every_second_then_time_out(lab: Lab, client: Host, server: Host) -> None:
+    lab.step("The client may spend the time of one retry only, to be done sooner.")
+    client.sysctl("net.ipv4.tcp_syn_retries", 1)
+
+    lab.step("A firewall on the server swallows the SYNs.")
+    server.iptables("-A INPUT -p tcp --dport 80 -j DROP")
+    connection = client.connect(server.listen(port=80))
+    connection.client.reaches(SYN_SENT)
+
+    lab.step("Each repetition comes when the kernel's schedule says; then the client gives up.")
+    connection.client.gives_up_on_schedule()
+    connection.client.connecting.fails(errno.ETIMEDOUT)
+    connection.client.reaches(CLOSED)
+
+
+def test_syn_again_at_doubling_intervals(lab: Lab, client: Host, server: Host) -> None:
+    lab.step("The client doubles its patience from the first SYN on, as every kernel before 6.5.")
+    client.sysctl("net.ipv4.tcp_syn_linear_timeouts", 0)
+    client.sysctl("net.ipv4.tcp_syn_retries", 1)
+
+    lab.step("A firewall on the server swallows the SYNs.")
+    server.iptables("-A INPUT -p tcp --dport 80 -j DROP")
+    connection = client.connect(server.listen(port=80))
+    connection.client.reaches(SYN_SENT)
+
+    lab.step("The second wait is twice the first; then the client gives up.")
+    connection.client.gives_up_on_schedule()
+    connection.client.connecting.fails(errno.ETIMEDOUT)
+    connection.client.reaches(CLOSED)

@@ -1,0 +1,68 @@
+"""nginx closes first when its keepalive_timeout has passed without another request.
+
+The article's "without traffic" needs a request before: a connection on which none has come yet is
+under client_header_timeout, and keepalive_timeout does not touch it.
+"""
+
+from collections.abc import Callable
+
+import pytest
+
+from harness import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, TIME_WAIT
+from harness.lab import Host, Lab
+
+pytestmark = [pytest.mark.claims("T25", "T26"), pytest.mark.programs("nginx", "nc", "netstat")]
+REQUEST = "GET / HTTP/1.1\r\nHost: server\r\n\r\n"
+
+
+def test_nginx_sends_the_first_fin(
+    lab: Lab, client: Host, server: Host, nc: str, nginx: Callable[[str], str]
+) -> None:
+    lab.step("nginx keeps an idle connection for one second.")
+    web = server.start(nginx("keepalive_timeout 1s;"))
+    listener = web.listens(80)
+    netcat = client.start(f"{nc} -v server 80")
+    connection = netcat.connects(listener)
+
+    lab.step("nc sends a request and nginx answers; then neither has anything to say.")
+    netcat.type(REQUEST)
+    netcat.prints("hello")
+    connection.server.stays(ESTABLISHED, owner=web, seconds=0.5)
+
+    lab.step("The second is over: nginx closes. nc, with its standard input open, does not.")
+    lab.sees("""
+        server.80 > client: Flags [F.], seq K, ack J, length 0
+        client > server.80: Flags [.], ack K+1, length 0
+    """)
+    connection.server.reaches(FIN_WAIT2, owner=None)
+    connection.client.reaches(CLOSE_WAIT, owner=netcat)
+    server.agrees_with_netstat()
+    client.agrees_with_netstat()
+
+    lab.step("nc's standard input ends, so it closes too.")
+    netcat.close_input()
+    lab.sees_only("""
+        client > server.80: Flags [F.], seq J, ack K+1, length 0
+        server.80 > client: Flags [.], ack J+1, length 0
+    """)
+    connection.server.reaches(TIME_WAIT, owner=None)
+    connection.client.reaches(CLOSED)
+    server.agrees_with_netstat()
+
+
+def test_a_connection_without_a_request_is_under_another_timeout(
+    lab: Lab, client: Host, server: Host, nc: str, nginx: Callable[[str], str]
+) -> None:
+    """Without a request keepalive_timeout closes nothing; client_header_timeout does."""
+    lab.step("nginx keeps an idle connection for one second, and waits three for a request.")
+    web = server.start(nginx("keepalive_timeout 1s; client_header_timeout 3s;"))
+    listener = web.listens(80)
+    connection = client.start(f"{nc} -v server 80").connects(listener)
+    connection.server.reaches(ESTABLISHED, owner=web)
+
+    lab.step("No request comes. After keepalive_timeout the connection is still there.")
+    connection.server.stays(ESTABLISHED, owner=web, seconds=2)
+
+    lab.step("Then client_header_timeout is over.")
+    connection.server.reaches(FIN_WAIT2, owner=None)
+    connection.client.reaches(CLOSE_WAIT)
