@@ -1,5 +1,6 @@
 """Scenario tests that make a real Linux kernel show every TCP socket state, and prove it."""
 
+from harness.evidence.verdicts import ExpectationFailed, Inconclusive
 from harness.tcp.states import (
     CLOSE_WAIT,
     CLOSED,
@@ -27,5 +28,7 @@ __all__ = [
     "SYN_RECV",
     "SYN_SENT",
     "TIME_WAIT",
+    "ExpectationFailed",
+    "Inconclusive",
     "State",
 ]

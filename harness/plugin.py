@@ -6,29 +6,36 @@ address family. Nothing here touches the kernel or judges evidence.
 
 from __future__ import annotations
 
+import os
+import platform
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
-from harness.lab.errors import SandboxUnavailable
+from harness.evidence.verdicts import ExpectationFailed, Inconclusive
+from harness.lab.errors import HostGone, SandboxUnavailable
 from harness.lab.host import Host
 from harness.lab.lab import Lab, open_lab
 from harness.lab.sandbox import Sandbox
 from harness.lab.topology import ROUTER, Family
-from harness.plugin_reports import KeptLabs, Reporter
+from harness.plugin_kept import KeptLabs
+from harness.plugin_markers import FAMILIES, MARKERS, WrongMarkerError, check, topology_wishes
+from harness.plugin_reports import Reporter
+from harness.plugin_terminal import Progress, has_terminal
+from harness.plugin_tracebacks import SPEAK_FOR_THEMSELVES, shorten
 from harness.programs import missing_program
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-FAMILIES: tuple[Family, ...] = ("ipv4", "ipv6")
 LAB = pytest.StashKey[Lab]()
+FOLDER = pytest.StashKey[Path]()
+FAILED = pytest.StashKey[bool]()
 REPORTER = pytest.StashKey[Reporter]()
 KEPT = pytest.StashKey[KeptLabs]()
-FAILED = pytest.StashKey[bool]()
 Made = TypeVar("Made")
 
 
@@ -38,7 +45,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--lab-keep",
         action="store_true",
-        help="keep the lab of a failed scenario open, and say how to enter its hosts",
+        help="keep the lab of a failed scenario open, and say how to enter its hosts; without "
+        "xdist's workers, because the lab belongs to the process that has the terminal",
     )
     group.addoption(
         "--lab-require",
@@ -48,8 +56,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--lab-report",
         metavar="DIR",
-        type=Path,
-        help="write each scenario's captures and timeline into a folder below DIR",
+        help="write each scenario's captures and timeline into a folder below DIR; without it "
+        "failed scenarios leave them in a temporary folder, which the failure names",
     )
 
 
@@ -64,17 +72,22 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers; titles are docstrings, which pytest lists when it is verbose."""
-    for line in (
-        "claims(*ids): the claims of the two articles that this scenario shows",
-        "families(*names): run for these address families only (ipv4, ipv6)",
-        "topology(hosts=…, router=…, loopback=…): other hosts, a router, loopback captured",
-        "programs(*names): real programs that this scenario runs; skipped where one is missing",
-    ):
+    for line in MARKERS:
         config.addinivalue_line("markers", line)
     if config.option.collectonly and config.option.verbose == 0:
         config.option.verbose = 1
+    if config.option.lab_report:
+        config.option.lab_report = os.path.abspath(config.option.lab_report)
     config.stash[REPORTER] = Reporter(config)
     config.stash[KEPT] = KeptLabs(config)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """The kernel is what is tested."""
+    where = config.option.lab_report
+    return f"lab: {platform.system()} {platform.release()}" + (
+        f", report: {where}" if where else ""
+    )
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -84,14 +97,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Each scenario once for each address family."""
+    """Each scenario once for each address family; its markers are checked."""
+    try:
+        check(metafunc.definition.iter_markers())
+    except WrongMarkerError as error:
+        pytest.fail(f"{metafunc.definition.nodeid}\n{error}", pytrace=False)
     if "lab_family" in metafunc.fixturenames:
         marker = metafunc.definition.get_closest_marker("families")
-        names = marker.args if marker else FAMILIES
-        unknown = set(names) - set(FAMILIES)
-        if unknown:
-            raise pytest.UsageError(f"families: {', '.join(FAMILIES)}, not {', '.join(unknown)}")
-        metafunc.parametrize("lab_family", names, scope="function")
+        metafunc.parametrize("lab_family", marker.args if marker else FAMILIES, scope="function")
 
 
 @pytest.fixture(scope="session")
@@ -104,28 +117,32 @@ def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def lab(request: pytest.FixtureRequest, lab_family: Family) -> Iterator[Lab]:
+def lab(
+    request: pytest.FixtureRequest,
+    lab_family: Family,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Lab]:
     """Hosts in network namespaces, joined, captured, watched; gone when the scenario ends."""
-    programs = request.node.get_closest_marker("programs")
-    for name in programs.args if programs else ():
+    config, item = request.config, request.node
+    for name in (name for marker in item.iter_markers("programs") for name in marker.args):
         advice = missing_program(name)
         if advice:
-            raise _cannot_run(request.config, advice)
-    topology = request.node.get_closest_marker("topology")
-    wishes = dict(topology.kwargs) if topology else {}
+            raise _cannot_run(config, advice)
+    wishes = topology_wishes(item.get_closest_marker("topology"))
     wishes.setdefault("router", "router" in request.fixturenames)
     sandbox = request.getfixturevalue("sandbox")
-    reporter = request.config.stash[REPORTER]
     opening = open_lab(sandbox, families=(lab_family,), title=_title(request), **wishes)
     with ExitStack() as stack:
-        opened = _made(request.config, lambda: stack.enter_context(opening))
-        opened.progress = reporter.progress
-        request.node.stash[LAB] = opened
+        opened = _made(config, lambda: stack.enter_context(opening))
+        opened.progress = Progress(config) if has_terminal(config) else None
+        item.stash[LAB] = opened
+        item.stash[FOLDER] = config.stash[REPORTER].folder(item.nodeid, tmp_path_factory)
         yield opened
-        opened.settle()
-        reporter.save(request.node, opened)
-        if request.node.stash.get(FAILED, False) and request.config.getoption("lab_keep"):
-            request.config.stash[KEPT].keep(request.node.nodeid, opened)
+        with suppress(HostGone):  # the scenario has been judged; what is recorded is kept
+            opened.settle()
+        config.stash[REPORTER].save(opened, item.stash[FOLDER])
+        if item.stash.get(FAILED, False) and config.getoption("lab_keep"):
+            config.stash[KEPT].keep(item.nodeid, opened)
 
 
 @pytest.fixture
@@ -149,9 +166,25 @@ def router(lab: Lab) -> Host:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     """What a scenario leaves unsaid is judged at its end, as part of the scenario."""
-    yield
+    try:
+        yield
+    except SPEAK_FOR_THEMSELVES as error:
+        if not item.config.option.fulltrace:
+            shorten(error)
+        raise
     if LAB in item.stash:
-        item.stash[LAB].finish()
+        _finish(item.stash[LAB])
+
+
+def _finish(lab: Lab) -> None:
+    """Judge what is left; there is no line of the scenario that this could point at."""
+    try:
+        lab.finish()
+    except (ExpectationFailed, Inconclusive, HostGone) as error:
+        problem = f"{type(error).__name__}: {error}"
+    else:
+        return
+    pytest.fail(f"at the scenario's end\n{problem}", pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -160,9 +193,14 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A failed scenario shows its last segments, both hosts' states, and what to type next."""
     report = yield
-    if report.when == "call" and report.failed and LAB in item.stash:
-        item.stash[FAILED] = True
-        item.config.stash[REPORTER].explain(item, item.stash[LAB], report)
+    if report.when == "call" and LAB in item.stash:
+        claims = [claim for marker in item.iter_markers("claims") for claim in marker.args]
+        report.user_properties += [("claim", claim) for claim in claims]
+        if report.failed:
+            item.stash[FAILED] = True
+            report.user_properties.append(("evidence", str(item.stash[FOLDER])))
+            lab, folder = item.stash[LAB], item.stash[FOLDER]
+            item.config.stash[REPORTER].explain(item, lab, folder, report)
     return report
 
 

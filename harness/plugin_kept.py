@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import selectors
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import pytest
 
@@ -33,25 +33,28 @@ class KeptLabs:
         if not self.labs:
             return
         with without_capture(self._config):
-            print("\n".join(self._invitation()), flush=True)
-            self._wait_for_person()
+            keyboard = _keyboard()
+            print("\n".join(self._invitation(keyboard)), flush=True)
+            self._wait_for_person(keyboard)
+        if keyboard is not None:
+            keyboard.close()
         for _, lab in self.labs:
             lab.close()
         self.labs[0][1].sandbox.close()
 
-    def _invitation(self) -> list[str]:
+    def _invitation(self, keyboard: TextIO | None) -> list[str]:
         lines = ["", "Kept open. To enter a host (then, for example: ss -tano; tcpdump -ni eth0):"]
         for nodeid, lab in self.labs:
             lines += ["", f"  {nodeid}"]
             lines += [f"    {name:<8}  {enter_command(host)}" for name, host in lab.hosts.items()]
-        how = "Enter" if _has_keyboard() else f"Ctrl-C, or: kill -INT {os.getpid()}"
+        how = "Enter" if keyboard is not None else f"Ctrl-C, or: kill -INT {os.getpid()}"
         return [*lines, "", f"To end {'it' if len(self.labs) == 1 else 'them all'}: {how}"]
 
-    def _wait_for_person(self) -> None:
+    def _wait_for_person(self, keyboard: TextIO | None) -> None:
         """Until Enter or Ctrl-C; what the hosts record meanwhile is taken in, as it always is."""
         with selectors.DefaultSelector() as selector:
-            if _has_keyboard() and sys.__stdin__ is not None:
-                selector.register(sys.__stdin__, selectors.EVENT_READ)
+            if keyboard is not None:
+                selector.register(keyboard, selectors.EVENT_READ)
             for _, lab in self.labs:
                 selector.register(lab, selectors.EVENT_READ, lab)
             try:
@@ -71,13 +74,22 @@ class KeptLabs:
 
 
 def enter_command(host: Host) -> str:
-    """The command that opens a shell on a host: nsenter(1).
+    """The command that opens a shell on a host, or runs what follows it: nsenter(1).
 
     Without root it goes through the user namespace that the lab made, whose root we are.
     """
-    user = "--user --preserve-credentials " if host.user_namespace else ""
-    return f"nsenter --target {host.pid} {user}--net --mount --uts --pid"
+    user = "-U --preserve-credentials " if host.user_namespace else ""
+    return f"nsenter -t {host.pid} {user}-n -m -u -p"
 
 
-def _has_keyboard() -> bool:
-    return sys.__stdin__ is not None and sys.__stdin__.isatty()
+def _keyboard() -> TextIO | None:
+    """The person's keyboard, where output goes to a terminal; tty(4).
+
+    Not standard input: pytest replaces that while it captures.
+    """
+    if not sys.stdout.isatty():
+        return None
+    try:
+        return open("/dev/tty")
+    except OSError:
+        return None

@@ -49,9 +49,9 @@ class Reporter:
         write_folder(lab.timeline, folder)
         timeline = lab.timeline
         segments = len(timeline.wire)
-        shown = "every segment" if segments <= LAST_SEGMENTS else f"the last {LAST_SEGMENTS}"
+        shown = f", the last {LAST_SEGMENTS} of {segments} segments"
         lines = [
-            f"The wire, {shown} of {segments}:",
+            f"The wire{shown if segments > LAST_SEGMENTS else ''}:",
             ladder(timeline, last=LAST_SEGMENTS, until=time.time_ns()),
             "",
             "The endpoints, as they were seen last:",

@@ -24,13 +24,10 @@ def has_terminal(config: pytest.Config) -> bool:
 
     A worker of pytest-xdist never does, although its standard output may well be one.
     """
-    return (
-        not hasattr(config, "workerinput")
-        and config.pluginmanager.hasplugin("terminalreporter")
-        and sys.__stdout__ is not None
-        and sys.__stdout__.isatty()
-        and os.environ.get("TERM", "dumb") != "dumb"
-    )
+    if hasattr(config, "workerinput") or not config.pluginmanager.hasplugin("terminalreporter"):
+        return False
+    with without_capture(config):
+        return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
 class Progress:

@@ -2,8 +2,9 @@
 
 ``python -m tests.killing SEED SERIES EARLY FOLDER COMMAND…`` runs COMMAND (pytest on
 `victim_scenarios`) again and again, and prints what was killed and what was wrong afterwards, as
-JSON. FOLDER holds a FIFO ``reports`` and a folder ``tmp``. It has to be started in a PID, mount and network namespace of its own, which stand in for the machine: there
-nothing is but what the run made, so that nothing can be overlooked or mistaken.
+JSON. FOLDER holds a FIFO ``reports`` and a folder ``tmp``. It has to be started in a PID, mount and
+network namespace of its own, which stand in for the machine: nothing is there but what the runs
+made, so that nothing can be overlooked or mistaken.
 """
 
 import json
@@ -86,11 +87,17 @@ class Killing:
 
     def one_after_another(self) -> None:
         """Kill parts of one run, each at some moment of some scenario; the whole run at last."""
-        parts = [WORKER, GUARD, SANDBOX, AGENT]
+        parts = [GUARD, SANDBOX, AGENT]
         self.chance.shuffle(parts)
         with self._run() as (run, reports):
-            for kind in (*parts, RUN):
-                self._kill(self._victim(run, kind, reports), kind)
+            for kind in parts:
+                victim = self._victim(run, kind, reports)
+                worker = next(each for each in _children(run) if victim in _descendants(each))
+                self._kill(victim, kind)
+                if kind != AGENT:  # without a sandbox the worker has nothing more to run
+                    self._let_pass(run, LONGEST_PAUSE)
+                    self._kill(worker, WORKER)
+            self._kill(self._victim(run, RUN, reports), RUN)
 
     @contextmanager
     def _run(self) -> Iterator[tuple[int, int]]:
@@ -113,8 +120,11 @@ class Killing:
     def _let_pass(self, run: int, longest: float) -> None:
         """Any moment from now on; the run must not end meanwhile."""
         if ended_in_time(opened([run]), self.chance.uniform(0, longest)):
-            output = (self.folder / "output").read_text(errors="replace")[-2000:]
-            raise RuntimeError(f"the run ended by itself:\n{output}")
+            raise RuntimeError(f"the run ended by itself; {self._output()}")
+
+    def _output(self) -> str:
+        text = (self.folder / "output").read_text(errors="replace")
+        return f"what it wrote last:\n{text[-2000:]}"
 
     def _victim(self, run: int, kind: int, reports: int) -> int:
         """A process of that kind, at some moment after a scenario's report."""
@@ -122,7 +132,7 @@ class Killing:
             while select.select([reports], [], [], 0)[0]:
                 os.read(reports, 4096)
             if not select.select([reports], [], [], LIMIT)[0]:
-                raise RuntimeError(f"no scenario reported, after {self.killed}")
+                raise RuntimeError(f"no scenario reported, after {self.killed}; {self._output()}")
             self._let_pass(run, LONGEST_PAUSE)
             generation = [run]
             for _ in range(kind):

@@ -15,20 +15,22 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
 from tests.killing import BASE, KINDS
 
 PROJECT = Path(__file__).parents[1]
-SERIES, EARLY = (2, 2), (3, 2)
-"""For each of two machines side by side: runs with five kills each, and runs with one."""
+Machine: TypeAlias = "subprocess.Popen[str]"
+SERIES, EARLY = (1, 1), (7, 6)
+"""For each of two machines side by side: runs with six kills each, and runs with one."""
 LIMIT = 300
 UNPRIVILEGED = 65534
 """The user nobody."""
 NEEDED = "import psutil, pyroute2, pytest, scapy, xdist"
 OTHER_PYTHON = "UNPRIVILEGED_PYTHON"
-"""An environment variable: an interpreter that nobody may run, if this one lies in a closed home."""
+"""An environment variable: an interpreter that nobody may run, where this one lies in a home."""
 
 
 def _machine(*, unprivileged: bool) -> list[str]:
@@ -77,9 +79,7 @@ def _prepare(folder: Path) -> Path:
     return folder
 
 
-def _start(
-    number: int, folder: Path, machine: list[str], run: list[str]
-) -> "subprocess.Popen[str]":
+def _start(number: int, folder: Path, machine: list[str], run: list[str]) -> Machine:
     """A machine of its own in which runs are killed."""
     own = _prepare(folder / str(number))
     pytest_run = [

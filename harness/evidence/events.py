@@ -113,7 +113,7 @@ class ProgramEnded:
 
 @dataclass(frozen=True, slots=True)
 class RuleChanged:
-    """A filter rule was ``applied``, ``deleted``, ``suspended`` or ``resumed``.
+    """A filter rule was ``applied``, ``deleted``, ``suspended``, ``resumed``, or just ``counted``.
 
     `packets` and `octets` are the rule's own counter at that moment.
     """

@@ -6,6 +6,7 @@ lab's business.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -24,6 +25,8 @@ class _Anything:
 
 ANYTHING: Final = _Anything()
 
+WIDTH: Final = 74
+"""Columns of an explanation: what pytest leaves of 80."""
 OwnerCheck = Callable[[int | None], bool]
 
 
@@ -131,10 +134,10 @@ def endpoint_text(timeline: Timeline, key: EndpointKey) -> str:
 
 
 def observation_text(seen: SocketSeen | None, origin: int) -> str:
-    """One observation in a line: state, owner, queues, timer, and when it was seen first."""
+    """One observation in a line: state, when it was seen first, owner, queues, timer."""
     if seen is None:
         return "never seen"
-    parts = [str(seen.state)]
+    parts = [f"{seen.state} since {_seconds(seen, origin)}"]
     if seen.state is not State.CLOSED:
         parts.append(f"owner {owner_text(seen.owner)}")
         if seen.send_queue is not None:
@@ -142,7 +145,30 @@ def observation_text(seen: SocketSeen | None, origin: int) -> str:
         if seen.timer:
             expires = (seen.timer_expires or 0) / NANOSECONDS
             parts.append(f"{seen.timer} timer {expires:.3f} s, {seen.retransmits} retransmissions")
-    return f"{', '.join(parts)}; since {(seen.time - origin) / NANOSECONDS:.3f} s"
+    return ", ".join(parts)
+
+
+def _seconds(seen: SocketSeen, origin: int) -> str:
+    return f"{(seen.time - origin) / NANOSECONDS:.3f} s"
+
+
+def _earlier_text(seen: SocketSeen, origin: int) -> str:
+    """What an observation that is past had to tell; only what was not zero."""
+    parts = [f"{seen.state}"]
+    if seen.state is not State.CLOSED:
+        parts.append(f"owner {owner_text(seen.owner)}")
+    if seen.send_queue:
+        parts.append(f"{seen.send_queue} to send")
+    if seen.receive_queue:
+        parts.append(f"{seen.receive_queue} to read")
+    if seen.retransmits:
+        parts.append(f"{seen.retransmits} retransmissions")
+    return f"{_seconds(seen, origin):>9}  {', '.join(parts)}"
+
+
+def _labelled(label: str, text: str) -> list[str]:
+    """A line of an explanation, folded so that it stays readable on a narrow terminal."""
+    return textwrap.wrap(text, WIDTH, initial_indent=f"  {label:<9} ", subsequent_indent=" " * 12)
 
 
 def explain_not_reached(
@@ -150,18 +176,19 @@ def explain_not_reached(
 ) -> str:
     """Expected beside seen, with the history that was searched."""
     history = timeline.history(looks.key)
+    latest = history[-1] if history else None
     lines = [
         f"{endpoint_text(timeline, looks.key)} did not reach {looks.state} within {waited:.1f} s",
         "",
-        f"  expected  {looks}",
-        f"  seen      {observation_text(history[-1] if history else None, origin)}",
+        *_labelled("expected", str(looks)),
+        *_labelled("seen", observation_text(latest, origin)),
     ]
-    if history:
-        lines += [f"            {text}" for text in looks.differences(history[-1])]
+    if latest is not None:
+        lines += _labelled("differs", "; ".join(looks.differences(latest)))
     earlier = history[max(start, len(history) - 6) : -1]
-    if earlier:
-        lines += ["", "  before    " + observation_text(earlier[0], origin)]
-        lines += ["            " + observation_text(seen, origin) for seen in earlier[1:]]
+    for number, seen in enumerate(earlier):
+        label = "" if number else "before"
+        lines.append(f"  {label:<9}{_earlier_text(seen, origin)}")
     return "\n".join(lines)
 
 
@@ -171,10 +198,12 @@ def explain_not_together(
     """Expected beside seen, for each of the two endpoints."""
     lines = [f"the two ends were not seen so at one moment within {waited:.1f} s"]
     for each in looks:
-        lines += ["", f"  {endpoint_text(timeline, each.key)}", f"  expected  {each}"]
-        history = timeline.history(each.key)[-4:]
-        texts = [observation_text(seen, origin) for seen in history] or ["never seen"]
-        lines += [f"  seen      {texts[0]}", *(f"            {text}" for text in texts[1:])]
+        lines += ["", f"  {endpoint_text(timeline, each.key)}", *_labelled("expected", str(each))]
+        history = timeline.history(each.key)
+        lines += _labelled("seen", observation_text(history[-1] if history else None, origin))
+        for number, seen in enumerate(history[-4:-1]):
+            label = "" if number else "before"
+            lines.append(f"  {label:<9}{_earlier_text(seen, origin)}")
     return "\n".join(lines)
 
 
@@ -182,12 +211,12 @@ def explain_did_not_stay(
     timeline: Timeline, looks: EndpointLooks, seen: SocketSeen | None, origin: int, window: str
 ) -> str:
     """What was seen instead, and when in the window."""
-    found = looks.differences(seen) if seen else ["no such endpoint was ever seen"]
+    found = "; ".join(looks.differences(seen)) if seen else "no such endpoint was ever seen"
     lines = [
         f"{endpoint_text(timeline, looks.key)} did not stay {looks.state} {window}",
         "",
-        f"  expected  {looks}",
-        f"  seen      {observation_text(seen, origin)}",
-        *(f"            {text}" for text in found),
+        *_labelled("expected", str(looks)),
+        *_labelled("seen", observation_text(seen, origin)),
+        *_labelled("differs", found),
     ]
     return "\n".join(lines)

@@ -144,10 +144,10 @@ def disagreements(listing: Listing, timeline: Timeline, origin: int, alike: Alik
 
 def _in_force(listing: Listing, history: list[SocketSeen]) -> list[SocketSeen]:
     """The observations that may have been true at a moment while the tool ran."""
-    nexts = [*history[1:], None]
+    nexts = (*history[1:], None)
     return [
         seen
-        for seen, after in zip(history, nexts, strict=True)
+        for seen, after in zip(history, nexts, strict=False)
         if seen.not_before <= listing.ended and (after is None or after.time >= listing.began)
     ]
 

@@ -231,7 +231,10 @@ class Host:
         command = parse(line)
         number = self.ask("rule", what="apply", arguments=(command, self.lab.addresses()))
         self.record_rule(line, "applied", 0, 0)
-        return Rule(self, number, line)
+        rule = Rule(self, number, line)
+        if number is not None:
+            self.lab.rules.append(rule)
+        return rule
 
     def record_rule(self, line: str, change: str, packets: int, octets: int) -> None:
         """Put a change of the filter rules into the evidence."""

@@ -11,27 +11,40 @@ import selectors
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
+from typing import Protocol
 
 from harness.evidence.events import NANOSECONDS, ClockStepped, FramesLost, Step
 from harness.evidence.timeline import HostNames, Timeline
 from harness.evidence.verdicts import ExpectationFailed, Inconclusive
 from harness.lab.call import Call, error_name
 from harness.lab.deadlines import Deadlines
-from harness.lab.errors import LabError
+from harness.lab.errors import HostGone, LabError
 from harness.lab.host import Host
 from harness.lab.line import Line
+from harness.lab.messages import ChannelClosedError
+from harness.lab.rule import Rule
 from harness.lab.rules import HostAddresses
 from harness.lab.sandbox import Sandbox
 from harness.lab.sandbox_process import LabRequest
 from harness.lab.topology import ROUTER, SWITCH, Family, host_names
 from harness.lab.wire import Wire
+from harness.tcp.segment import Segment
 
 READY_LIMIT = 30.0
 PROGRESS_AFTER = 1.0
-Progress = Callable[[str, float, float], None]
-"""Told during long waits: what is awaited, seconds waited, seconds at most."""
+READ_AND_WRITE = selectors.EVENT_READ | selectors.EVENT_WRITE
+
+
+class Progress(Protocol):
+    """Who is told of long waits."""
+
+    def waiting(self, awaiting: str, waited: float, limit: float) -> None:
+        """Told every second: what is awaited, seconds waited, seconds at most."""
+
+    def over(self) -> None:
+        """The wait has ended, however it ended."""
 
 
 class Lab:
@@ -43,6 +56,8 @@ class Lab:
         self.family: Family = request.families[0]
         self.timeline = Timeline(title=title, between=frozenset({ROUTER, SWITCH}))
         self.calls: list[Call] = []
+        self.rules: list[Rule] = []
+        """The filter rules that the scenario made and has not deleted."""
         self.settings: dict[str, dict[str, str]] = {}
         self.deadlines = Deadlines(self)
         self.progress: Progress | None = None
@@ -88,6 +103,9 @@ class Lab:
     @staticmethod
     def _is_settled(line: Line) -> bool:
         return line.ready is not None or line.gone
+
+    def __repr__(self) -> str:
+        return f"<lab of {', '.join(self.hosts)} over {self.family}>"
 
     def __getitem__(self, name: str) -> Host:
         try:
@@ -142,13 +160,31 @@ class Lab:
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
-            for key, _ in self._selector.select(left):
-                key.data()
-            self._drop_dead_lines()
-            for line in self._lines.values():
-                if line.channel.wants_to_write and not line.gone:
-                    line.channel.flush()
+            self.take_in(left)
         return True
+
+    def fileno(self) -> int:
+        """A descriptor that is readable when there is something to take in."""
+        return self._selector.fileno()
+
+    def take_in(self, seconds: float = 0.0) -> None:
+        """Take in the evidence that is there, or the first that comes in so many seconds.
+
+        What a host has not taken of a request yet goes on to it meanwhile.
+        """
+        unsent = [
+            line for line in self._lines.values() if line.channel.wants_to_write and not line.gone
+        ]
+        for line in unsent:
+            self._selector.modify(line.channel, READ_AND_WRITE, line.read)
+        for key, _ in self._selector.select(seconds):
+            key.data()
+        for line in unsent:
+            self._selector.modify(line.channel, selectors.EVENT_READ, line.read)
+            if not line.gone:
+                with suppress(ChannelClosedError):
+                    line.channel.flush()
+        self._drop_dead_lines()
 
     def _drop_dead_lines(self) -> None:
         for line in self._lines.values():
@@ -172,7 +208,9 @@ class Lab:
             if self.pump_until(satisfied, until):
                 break
             if self.progress is not None and time.monotonic() - began < limit:
-                self.progress(awaiting, time.monotonic() - began, limit)
+                self.progress.waiting(awaiting, time.monotonic() - began, limit)
+        if self.progress is not None:
+            self.progress.over()
         self._watch(0)
         if not satisfied():
             self.settle()
@@ -188,13 +226,20 @@ class Lab:
             if not line.gone:
                 line.settle()
 
-    def sees(self, text: str) -> None:
+    def count_rules(self) -> None:
+        """Put the present counters of all filter rules into the evidence; of hosts that live."""
+        for rule in self.rules:
+            with suppress(HostGone):
+                rule.host.record_rule(rule.line, "counted", *rule.counter)
+
+    def sees(self, text: str) -> tuple[Segment, ...]:
         """Expect these segments on the wire, in tcpdump's notation, one after the other.
 
         Nothing more may stand between two lines unless a line ``...`` says so. The search goes on
-        behind what the last `sees` found; letters keep the numbers that they were bound to.
+        behind what the last `sees` found; letters keep the numbers that they were bound to. What
+        was found comes back, from the first line's segment to the last one's.
         """
-        self.wire.sees(text)
+        return self.wire.sees(text)
 
     def sees_only(self, text: str) -> None:
         """Expect exactly these segments since the last `sees` (or the beginning), and no others."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import struct
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ from harness.lab.messages import Channel, ChannelClosedError
 if TYPE_CHECKING:
     from harness.lab.lab import Lab
 
+_CREDENTIALS = struct.Struct("=3i")
+"""struct ucred: process, user, group."""
 ANSWER_LIMIT = 30.0
 """Seconds in which an agent that is alive answers, however busy the machine is."""
 
@@ -26,16 +29,15 @@ class Line:
     def __init__(self, lab: Lab, host: str) -> None:
         self.lab = lab
         self.host = host
-        ours, self._theirs = socket.socketpair()
-        ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-        self.channel = Channel(ours)
+        self._ours, self._theirs = socket.socketpair()
+        self._ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        self.channel = Channel(self._ours)
         self.memory = os.memfd_create(f"frames of {host}")
         self.bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.frames = FrameReader(self.memory, {})
         self.ready: HostReady | None = None
         self.gone = False
         self.pid = 0
-        self.user_namespace = False
         self.lost = 0
         self.sampled_at = 0
         """When the host's sockets were sampled last, as of the last `settle` (ns)."""
@@ -66,7 +68,11 @@ class Line:
         if number not in self._answers:
             raise HostGone(
                 f"host {self.host!r} does not answer any more ({request}): its agent "
-                f"{'has ended' if self.gone else f'is silent for {ANSWER_LIMIT:g} s'}"
+                + (
+                    "has ended. What it wrote on standard error says why."
+                    if self.gone
+                    else f"is silent for {ANSWER_LIMIT:g} s"
+                )
             )
         result, error = self._answers.pop(number)
         if error is not None:
@@ -81,6 +87,8 @@ class Line:
 
     def read(self) -> None:
         """Take in what the agent has sent."""
+        if not self.pid:
+            self.pid = self._sender()
         try:
             messages = self.channel.receive()
         except ChannelClosedError:
@@ -98,6 +106,26 @@ class Line:
             else:
                 number, result, error = message
                 self._answers[number] = result, error
+
+    def _sender(self) -> int:
+        """The agent's process id as this process numbers it: the kernel translates it, unix(7).
+
+        0 when the agent has ended without a word.
+        """
+        with contextlib.suppress(BlockingIOError, ConnectionError):
+            _, ancillary, _, _ = self._ours.recvmsg(
+                1, socket.CMSG_SPACE(_CREDENTIALS.size), socket.MSG_PEEK
+            )
+            for _, kind, data in ancillary:
+                if kind == socket.SCM_CREDENTIALS:
+                    return int(_CREDENTIALS.unpack(data)[0])
+        return 0
+
+    @property
+    def user_namespace(self) -> bool:
+        """Whether the agent lives in another user namespace than this process; namespaces(7)."""
+        theirs, ours = (os.stat(f"/proc/{pid}/ns/user") for pid in (self.pid, "self"))
+        return theirs.st_ino != ours.st_ino
 
     def read_frames(self) -> None:
         """Take in what the agent has captured."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from harness.evidence.events import ProgramEnded, ProgramWrote, SocketSeen
 from harness.evidence.verdicts import ExpectationFailed
 from harness.lab.errors import LabError
-from harness.lab.program_texts import output_text, status_text
+from harness.lab.program_texts import command_text, output_text, status_text
 from harness.tcp.states import State
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Program:
         self._taken_in = 0
 
     def __str__(self) -> str:
-        return f"{' '.join(self.command)!r} on {self.host.name}"
+        return f"{command_text(self.command)!r} on {self.host.name}"
 
     @property
     def output(self) -> bytes:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import errno
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.programs import find_program, missing_program
 
+LONGEST_COMMAND = 60
 LONGEST_TEXT = 1500
 """Characters of a program's output that are shown in a message: less than a screen."""
+
+
+def command_text(words: Sequence[str]) -> str:
+    """A command on one line, its end left out when it is long."""
+    text = " ".join(" ".join(words).split())
+    return text if len(text) <= LONGEST_COMMAND else text[: LONGEST_COMMAND - 1] + "…"
 
 
 def status_text(status: int) -> str:
@@ -31,7 +39,7 @@ def output_text(data: bytes) -> str:
 
 def not_started(host: str, words: tuple[str, ...], directory: str | None, error: OSError) -> str:
     """Why a command could not be started, and what to do about it."""
-    return f"{host} cannot run {' '.join(words)!r}: {_reason(words[0], directory, error)}"
+    return f"{host} cannot run {command_text(words)!r}: {_reason(words[0], directory, error)}"
 
 
 def _reason(program: str, directory: str | None, error: OSError) -> str:

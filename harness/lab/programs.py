@@ -23,6 +23,7 @@ import psutil
 from harness.evidence.events import Event, ProgramEnded, ProgramStarted
 from harness.lab import namespaces
 from harness.lab.program_streams import Input, Output, recorder
+from harness.lab.program_texts import command_text
 from harness.programs import search_path
 
 PROXIES = frozenset({"http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"})
@@ -36,8 +37,10 @@ class _Program:
     number: int
     command: tuple[str, ...]
     process: subprocess.Popen[bytes]
+    namespace: int
+    """Its UTS namespace, held open so that no other gets the same number."""
     mark: int
-    """The inode of its UTS namespace: which processes are its."""
+    """The namespace's inode: which processes are its."""
     input: Input | None = None
     outputs: list[Output] = field(default_factory=list)
     ended: bool = False
@@ -64,8 +67,9 @@ class Programs:
         self, command: tuple[str, ...], environment: Mapping[str, str], directory: str | None
     ) -> tuple[int, int]:
         """Run a command in a session of its own; its number and its process id."""
-        process, mark = self._spawn(command, environment, directory)
-        program = _Program(len(self._programs) + 1, command, process, mark)
+        process, namespace = self._spawn(command, environment, directory)
+        mark = os.fstat(namespace).st_ino
+        program = _Program(len(self._programs) + 1, command, process, namespace, mark)
         self._programs[program.number] = program
         self._record(
             ProgramStarted(time.time_ns(), self._host, program.number, process.pid, command)
@@ -82,8 +86,8 @@ class Programs:
         self, command: tuple[str, ...], environment: Mapping[str, str], directory: str | None
     ) -> tuple[subprocess.Popen[bytes], int]:
         namespaces.unshare(namespaces.CLONE_NEWUTS)
+        namespace = os.open(UTS.format("self"), os.O_RDONLY | os.O_CLOEXEC)
         try:
-            mark = os.stat(UTS.format("self")).st_ino
             process = subprocess.Popen(
                 command,
                 bufsize=0,
@@ -94,16 +98,20 @@ class Programs:
                 cwd=directory,
                 start_new_session=True,
             )
+        except OSError:
+            os.close(namespace)
+            raise
         finally:
             namespaces.enter(self._own_namespace, namespaces.CLONE_NEWUTS)
-        return process, mark
+        return process, namespace
 
     def write(self, number: int, data: bytes) -> None:
         """Type into the program's standard input; errors: ValueError when it is closed."""
         program = self._programs[number]
-        if program.input is None or program.ended:
+        if program.ended and not self.processes(number):
             raise ValueError("it has ended")
-        program.input.write(data)
+        if program.input is not None:
+            program.input.write(data)
 
     def close_input(self, number: int) -> None:
         """End of file on the program's standard input."""
@@ -146,7 +154,7 @@ class Programs:
         """The program whose process this is or was, and its command line; None: no program's."""
         self.notice(pid)
         number = self._owners[pid]
-        return None if number is None else (number, " ".join(self._programs[number].command))
+        return None if number is None else (number, command_text(self._programs[number].command))
 
     def reap(self) -> None:
         """Collect every child that has ended, adopted orphans too."""

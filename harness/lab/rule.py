@@ -43,6 +43,8 @@ class Rule:
     def delete(self) -> None:
         """Take the rule away (``iptables -D``)."""
         self._change("delete", "deleted")
+        if self in self.host.lab.rules:
+            self.host.lab.rules.remove(self)
 
     def suspend(self) -> None:
         """Let the rule rest: it matches nothing until :meth:`resume`."""

@@ -19,6 +19,7 @@ from typing import Any
 from harness.lab.errors import LabError, SandboxUnavailable
 from harness.lab.sandbox_process import MESSAGE_SIZE, MOST_DESCRIPTORS, LabRequest
 from harness.lab.topology import Plan
+from harness.tcp.dissect import prepare
 
 PROJECT = Path(__file__).parents[2]
 
@@ -46,6 +47,7 @@ class Sandbox:
         )
         theirs.close()
         guard.close()
+        prepare()  # meanwhile: later it would hold up the first scenario, but not its kernel
         try:
             answer, _ = self._answer()
         except LabError:

@@ -29,6 +29,7 @@ PINNED: Mapping[str, int | str] = {
     "net.ipv4.conf.default.accept_redirects": 0,
     "net.ipv4.conf.all.send_redirects": 0,
     "net.ipv4.conf.default.send_redirects": 0,
+    "net.ipv4.ip_unprivileged_port_start": 0,
     "net.ipv4.icmp_ratelimit": 0,
     "net.ipv6.icmp.ratelimit": 0,
     "net.ipv4.tcp_congestion_control": "reno",
@@ -51,7 +52,8 @@ PINNED: Mapping[str, int | str] = {
 }
 """The values of a usual Linux. Written also where they are the kernel's own default, because the
 small hash table that makes watching cheap (below) makes the kernel choose smaller ones. Reno is
-the one congestion control that every kernel offers to every namespace."""
+the one congestion control that every kernel offers to every namespace. Every port is open to
+everybody, so that a container's root without CAP_NET_BIND_SERVICE can serve port 80 too."""
 
 FORWARDING: Mapping[str, int | str] = {"net.ipv4.ip_forward": 1, "net.ipv6.conf.all.forwarding": 1}
 

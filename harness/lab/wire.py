@@ -34,13 +34,13 @@ class Wire:
         """The segments that no expectation has covered yet."""
         return [each for each in self._lab.timeline.wire if each.time > self._after]
 
-    def sees(self, text: str) -> None:
+    def sees(self, text: str) -> tuple[Segment, ...]:
         """See :meth:`Lab.sees`."""
         lines = parse_pattern(text)
         found = self._wait_for(lines)
         if isinstance(found, Mismatch):
             raise ExpectationFailed("the wire did not show what was expected\n\n" + explain(found))
-        self._follow(found)
+        return self._follow(found)
 
     def sees_only(self, text: str) -> None:
         """See :meth:`Lab.sees_only`."""
@@ -57,10 +57,11 @@ class Wire:
             )
         raise ExpectationFailed("the wire did not show what was expected\n\n" + explain(found))
 
-    def _follow(self, found: Match) -> None:
+    def _follow(self, found: Match) -> tuple[Segment, ...]:
         segments = self.segments()
         self.bindings = dict(found.bindings)
         self._after = segments[found.last - 1].time
+        return tuple(segments[found.first : found.last])
 
     def _judge(self, lines: Pattern) -> Match | Mismatch:
         return match(lines, self.segments(), self.bindings, self._lab.names.addresses)

@@ -55,7 +55,8 @@ class RelativeNumbers:
         if segment.has("S") and self._bases.get(there) != segment.sequence:
             self._begin(there, back, segment)
         self._bases.setdefault(there, segment.sequence)
-        sequence = 0 if segment.sequence == 0 else add(segment.sequence, -self._bases[there])
+        refused = segment.has("R") and segment.sequence == 0  # RFC 9293, 3.10.7.1: no number
+        sequence = 0 if refused else add(segment.sequence, -self._bases[there])
         acknowledgement = None
         if segment.acknowledgement is not None:
             base = self._bases.setdefault(back, add(segment.acknowledgement, -1))

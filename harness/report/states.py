@@ -19,7 +19,7 @@ MOST = 8
 
 def states_table(timeline: Timeline, *, width: int = 80, most: int = MOST) -> str:
     """Each connection's two ends, with owner, queues, timer and since when; then listeners."""
-    rows = sorted(_rows(timeline), key=lambda row: _is_over(timeline, row))
+    rows = sorted(_rows(timeline), key=lambda row: (_is_over(timeline, row), _is_listener(row)))
     if not rows:
         return "no TCP socket was ever seen"
     column = width // 2
@@ -73,6 +73,10 @@ def _is_over(timeline: Timeline, row: Row) -> bool:
     return all(seen is None or seen.state is State.CLOSED for seen in latest)
 
 
+def _is_listener(row: Row) -> bool:
+    return all(key is None or key[2] is None for key in row)
+
+
 def _block(timeline: Timeline, row: Row, column: int) -> Iterator[str]:
     left, right = (list(_cell(timeline, key)) if key else [] for key in row)
     for texts in zip_longest(left, right, fillvalue=""):
@@ -95,6 +99,8 @@ def _cell(timeline: Timeline, key: EndpointKey) -> Iterator[str]:
         yield f"  queues {seen.send_queue} to send, {seen.receive_queue} to read"
     if seen.timer:
         yield f"  {timer_text(timeline, seen)}"
+    if seen.retransmits:
+        yield f"  {seen.retransmits} retransmissions"
 
 
 def _name(timeline: Timeline, key: EndpointKey) -> str:

@@ -37,7 +37,7 @@ def rule_text(event: RuleChanged) -> str:
     if event.change == "applied":
         return text
     counted = f"{event.packets} packet{'' if event.packets == 1 else 's'}"
-    return f"{text}: {event.change}, {counted}"
+    return f"{text}: {'so far' if event.change == 'counted' else f'{event.change},'} {counted}"
 
 
 def sysctl_text(event: SysctlSet) -> str:
@@ -52,13 +52,13 @@ def error_text(number: int) -> str:
 
 
 def timer_text(timeline: Timeline, seen: SocketSeen) -> str:
-    """Which timer runs, when it is due, and how often it has fired; empty without a timer."""
+    """Which timer runs and when it is due; empty without a timer."""
     if not seen.timer:
         return ""
     text = f"{seen.timer} timer"
     if seen.timer_expires is not None:
         text += f" due at {since_start(timeline, seen.time + seen.timer_expires):.3f} s"
-    return text + (f", fired {seen.retransmits}x" if seen.retransmits else "")
+    return text
 
 
 def endpoint_seen_text(timeline: Timeline, seen: SocketSeen) -> str:
@@ -67,10 +67,14 @@ def endpoint_seen_text(timeline: Timeline, seen: SocketSeen) -> str:
     parts = [str(seen.state)]
     if seen.state is not State.CLOSED:
         parts.append(f"owner {owner_text(seen.owner)}")
-        if seen.send_queue is not None:
+        if seen.state is State.LISTEN and seen.send_queue is not None:
+            parts.append(f"backlog {seen.send_queue}, {seen.receive_queue} to accept")
+        elif seen.send_queue is not None:
             parts.append(f"queues {seen.send_queue} to send, {seen.receive_queue} to read")
         if seen.timer:
             parts.append(timer_text(timeline, seen))
+        if seen.retransmits:
+            parts.append(f"{seen.retransmits} retransmissions")
     return f"{who} is {', '.join(parts)}"
 
 
@@ -101,15 +105,19 @@ def _result_text(timeline: Timeline, result: object) -> str:
 
 
 def _program_ended_text(event: ProgramEnded) -> str:
+    how = f"with exit status {event.status}"
     if event.status < 0:
-        return f"program {event.program} ended by {signal.Signals(-event.status).name}"
-    return f"program {event.program} ended with exit status {event.status}"
+        how = f"by {signal.Signals(-event.status).name}"
+    left = f"; processes {', '.join(map(str, event.left))} go on" if event.left else ""
+    return f"program {event.program} ended {how}{left}"
 
 
 def _wrote_text(event: ProgramWrote) -> str:
     text = event.data.decode(errors="replace").rstrip("\n")
     lines = text.split("\n")
     more = f" (and {len(lines) - 1} lines more)" if len(lines) > 1 else ""
+    if event.cut:
+        more += " (it wrote more, which is not kept)"
     return f"program {event.program} {event.stream}: {lines[0].rstrip()}{more}"
 
 

@@ -58,6 +58,11 @@ def dissect(frame: bytes, time: int, link_type: int = ETHERNET) -> Segment | Non
     return None if datagram is None else _read_tcp(datagram, time)
 
 
+def prepare() -> None:
+    """Import scapy's layers now, and not while somebody follows segments that have timers."""
+    _layers()
+
+
 class _Layers(NamedTuple):
     """The modules of scapy in use."""
 

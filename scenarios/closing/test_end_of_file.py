@@ -16,9 +16,11 @@ def test_the_end_is_read_after_all_queued_data(lab: Lab, client: Host, server: H
 
     lab.step("The client sends twice and closes. The kernel acknowledges all, the FIN too.")
     connection.client.send(b"first ")
+    connection.server.reaches(ESTABLISHED, owner=server, receive_queue=6)
     connection.client.send(b"second")
+    connection.server.reaches(ESTABLISHED, owner=server, receive_queue=12)
     connection.client.close()
-    connection.client.reaches(FIN_WAIT2, send_queue=0)
+    connection.client.reaches(FIN_WAIT2, owner=None)
     lab.sees_only("""
         client > server: Flags [S], seq J
         server > client: Flags [S.], seq K, ack J+1
@@ -26,7 +28,7 @@ def test_the_end_is_read_after_all_queued_data(lab: Lab, client: Host, server: H
         client > server: Flags [P.], seq J+1:J+7, ack K+1, length 6
         server > client: Flags [.], ack J+7
         client > server: Flags [P.], seq J+7:J+13, ack K+1, length 6
-        ...
+        server > client: Flags [.], ack J+13
         client > server: Flags [F.], seq J+13, ack K+1
         server > client: Flags [.], ack J+14
     """)

@@ -25,7 +25,11 @@ def test_data_waits_in_the_queues_of_an_established_connection(
     lab.step("Data that is not read yet waits in the receiver's queue, already acknowledged.")
     connection.client.send(b"hello")
     connection.server.reaches(ESTABLISHED, receive_queue=5)
-    connection.client.reaches(ESTABLISHED, send_queue=0)
+    lab.sees_only("""
+        client > server: Flags [P.], seq J+1:J+6, ack K+1, length 5
+        server > client: Flags [.], ack J+6
+    """)
+    connection.client.stays(ESTABLISHED, send_queue=0, seconds=0.1)
     connection.server.receives(b"hello")
     connection.server.reaches(ESTABLISHED, receive_queue=0)
 
@@ -33,10 +37,8 @@ def test_data_waits_in_the_queues_of_an_established_connection(
     rule = client.iptables("-A INPUT -s server -j DROP")
     connection.server.send(b"goodbye")
     connection.server.reaches(ESTABLISHED, owner=server, send_queue=7)
-    connection.client.reaches(ESTABLISHED, receive_queue=0)
+    connection.client.stays(ESTABLISHED, receive_queue=0, seconds=0.1)
     lab.sees("""
-        client > server: Flags [P.], seq J+1:J+6, ack K+1, length 5
-        server > client: Flags [.], ack J+6
         server > client: Flags [P.], seq K+1:K+8, ack J+6, length 7
         server > client: Flags [P.], seq K+1:K+8, ack J+6, length 7
     """)

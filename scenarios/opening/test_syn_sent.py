@@ -18,19 +18,19 @@ def test_syn_sent_until_the_firewall_opens(lab: Lab, client: Host, server: Host)
     lab.step("The client sends its SYN, hears nothing, and sends the same SYN again.")
     connection = client.connect(listener)
     connection.client.reaches(SYN_SENT, owner=client, send_queue=1)
-    lab.sees_only("""
+    lab.sees("""
         client > server.80: Flags [S], seq J
         client > server.80: Flags [S], seq J
     """)
     connection.server.stays(CLOSED, seconds=0.1)
-    listener.reaches(LISTEN, receive_queue=0)
+    listener.stays(LISTEN, receive_queue=0, seconds=0.1)
 
     lab.step("The firewall opens. The next SYN gets through, and the connection is made.")
     rule.delete()
     connection.client.connecting.returns()
     connection.client.reaches(ESTABLISHED)
     connection.server.reaches(ESTABLISHED)
-    lab.sees_only("""
+    lab.sees("""
         client > server.80: Flags [S], seq J
         server.80 > client: Flags [S.], seq K, ack J+1
         client > server.80: Flags [.], ack K+1

@@ -1,0 +1,59 @@
+"""What the doctor saw: plain facts, without a judgement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+USER_NAMESPACES_ALLOWED = "kernel.unprivileged_userns_clone"
+USER_NAMESPACES_RESTRICTED = "kernel.apparmor_restrict_unprivileged_userns"
+MOST_USER_NAMESPACES = "user.max_user_namespaces"
+MOST_NETWORK_NAMESPACES = "user.max_net_namespaces"
+LARGEST_RECEIVE_BUFFER = "net.core.rmem_max"
+SETTINGS = (
+    USER_NAMESPACES_ALLOWED,
+    USER_NAMESPACES_RESTRICTED,
+    MOST_USER_NAMESPACES,
+    MOST_NETWORK_NAMESPACES,
+    LARGEST_RECEIVE_BUFFER,
+)
+"""Kernel settings that can forbid or limit a lab; the first two exist on some kernels only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A lab that was really made, or why it could not be."""
+
+    failure: str = ""
+    """Empty: it was made, in `seconds`."""
+    seconds: float = 0.0
+    rules: Mapping[str, str] = field(default_factory=dict)
+    """Address family -> what went wrong with a rule there; empty: the rule did its work."""
+    frames: int = 0
+    """How many frames were captured of a handshake in each family."""
+    sys_is_empty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything that the doctor judges."""
+
+    python: tuple[int, int, int]
+    packages: Mapping[str, str | None]
+    """Python package -> its version, None where it is missing."""
+    user: int
+    whole_machine: bool
+    """False inside a user namespace: even root is then somebody without privileges outside."""
+    capabilities: frozenset[str]
+    container: str
+    """What kind of container we are in; empty: none that we know."""
+    system_call_filter: bool
+    profile: str
+    """AppArmor's profile; empty or "unconfined": none."""
+    settings: Mapping[str, int | None]
+    tracing_mounted: bool
+    tracepoints: bool
+    """Whether the kernel's own word on socket states can be read."""
+    programs: Mapping[str, bool]
+    trial: Trial | None
+    """None: not tried, because packages are missing."""

@@ -1,0 +1,172 @@
+"""From facts to findings: what is well, what is lacking and how to mend it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from harness.doctor.facts import LARGEST_RECEIVE_BUFFER, Facts, Trial
+from harness.doctor.permissions import mend_permissions, outside_remark, who
+from harness.programs import PACKAGES
+
+OLDEST_PYTHON = (3, 11)
+HANDSHAKE = 3
+ENOUGH_BUFFER = 16 << 20
+WISHED_BUFFER = 256 << 20
+
+
+class Verdict(Enum):
+    """What a finding means for ``pytest scenarios/``."""
+
+    WELL = "ok"
+    LACKING = "LACK"
+    """Nothing runs without it."""
+    NOTE = "note"
+    """Everything runs, or all but what the note names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the doctor's page, with the command lines that mend it."""
+
+    verdict: Verdict
+    subject: str
+    text: str
+    mend: tuple[str, ...] = ()
+
+
+def examine(facts: Facts) -> list[Finding]:
+    """Everything there is to say, in the order in which it is to be mended."""
+    found = [_python(facts), *_packages(facts), _you(facts)]
+    if facts.trial is not None:
+        found += _lab(facts, facts.trial)
+    found += [*_buffer(facts), _tracepoints(facts), *_programs(facts)]
+    return found
+
+
+def will_run(findings: list[Finding]) -> bool:
+    """Whether ``pytest scenarios/`` runs on this machine."""
+    return all(finding.verdict is not Verdict.LACKING for finding in findings)
+
+
+def _sudo(facts: Facts) -> str:
+    return "" if facts.user == 0 else "sudo "
+
+
+def _python(facts: Facts) -> Finding:
+    text = ".".join(map(str, facts.python))
+    if facts.python >= OLDEST_PYTHON:
+        return Finding(Verdict.WELL, "Python", text)
+    return Finding(
+        Verdict.LACKING,
+        "Python",
+        f"{text} is too old: 3.11 or later is needed",
+        (f"{_sudo(facts)}apt-get install python3 python3-venv   # Debian 12 or later",),
+    )
+
+
+def _packages(facts: Facts) -> Iterator[Finding]:
+    optional = ("pytest-xdist",)
+    present = [f"{name} {version}" for name, version in facts.packages.items() if version]
+    missing = [name for name, version in facts.packages.items() if not version]
+    needed = [name for name in missing if name not in optional]
+    if needed:
+        text = f"missing: {', '.join(needed)}; without them no lab can be tried"
+        mend = ("pip install tox && tox -e doctor",)
+        yield Finding(Verdict.LACKING, "packages", text, mend)
+        return
+    yield Finding(Verdict.WELL, "packages", ", ".join(present))
+    if missing:
+        text = f"{', '.join(missing)} is missing: scenarios run one after the other"
+        yield Finding(Verdict.NOTE, "packages", text, (f"pip install {' '.join(missing)}",))
+
+
+def _you(facts: Facts) -> Finding:
+    return Finding(Verdict.WELL, "you", who(facts))
+
+
+def _lab(facts: Facts, trial: Trial) -> Iterator[Finding]:
+    if trial.failure:
+        yield Finding(Verdict.LACKING, "lab", trial.failure, mend_permissions(facts, trial))
+        return
+    text = f"two hosts made, joined and taken away, over IPv4 and IPv6, in {trial.seconds:.1f} s"
+    yield Finding(Verdict.WELL, "lab", text)
+    if trial.sys_is_empty:
+        yield Finding(
+            Verdict.NOTE,
+            "/sys",
+            "is empty on the hosts, because this container hides parts of its own: programs that "
+            "look for interfaces in /sys/class/net find none",
+            ("podman run --security-opt unmask=ALL …",),
+        )
+    yield from _rules(facts, trial)
+    yield _capture(trial)
+
+
+def _rules(facts: Facts, trial: Trial) -> Iterator[Finding]:
+    failed = {family: reason for family, reason in trial.rules.items() if reason}
+    if not failed:
+        yield Finding(Verdict.WELL, "rules", "nf_tables drops over IPv4 and IPv6")
+    for family, reason in failed.items():
+        yield Finding(
+            Verdict.LACKING,
+            "rules",
+            f"{family}: {reason}; the kernel's nf_tables must be there",
+            (f"{_sudo(facts)}modprobe nf_tables{outside_remark(facts)}",),
+        )
+
+
+def _capture(trial: Trial) -> Finding:
+    if trial.frames >= HANDSHAKE:
+        return Finding(Verdict.WELL, "capture", "AF_PACKET shows every segment of a handshake")
+    return Finding(
+        Verdict.LACKING,
+        "capture",
+        f"a handshake has {HANDSHAKE} segments, but AF_PACKET showed {trial.frames}: "
+        "this kernel's packet sockets do not work (gVisor, for one, is no Linux kernel)",
+        ("run on a machine, or in a virtual machine, with a Linux kernel",),
+    )
+
+
+def _buffer(facts: Facts) -> Iterator[Finding]:
+    limit = facts.settings.get(LARGEST_RECEIVE_BUFFER)
+    privileged = facts.whole_machine and "NET_ADMIN" in facts.capabilities
+    if limit is None or privileged or limit >= ENOUGH_BUFFER:
+        return
+    outside = outside_remark(facts)
+    yield Finding(
+        Verdict.NOTE,
+        "capture",
+        f"{LARGEST_RECEIVE_BUFFER} is {limit} octets: a burst of traffic at full speed can be too "
+        "much for an unprivileged capture. Lost frames are counted, and such a scenario is "
+        "reported as inconclusive",
+        (f"{_sudo(facts)}sysctl -w {LARGEST_RECEIVE_BUFFER}={WISHED_BUFFER}{outside}",),
+    )
+
+
+def _tracepoints(facts: Facts) -> Finding:
+    """For information: no scenario needs them."""
+    if facts.tracepoints:
+        return Finding(Verdict.WELL, "tracing", "the kernel's tracepoints can be read")
+    if facts.user or not facts.whole_machine or facts.tracing_mounted:
+        text = "the kernel's tracepoints are for the machine's root"
+        return Finding(Verdict.NOTE, "tracing", f"{text}; no scenario needs them")
+    text = "tracefs is not mounted, so that tracepoints cannot be read; no scenario needs them"
+    mend = "mount -t tracefs tracefs /sys/kernel/tracing"
+    return Finding(Verdict.NOTE, "tracing", text, () if facts.container else (mend,))
+
+
+def _programs(facts: Facts) -> Iterator[Finding]:
+    present = [name for name, there in facts.programs.items() if there]
+    missing = [name for name, there in facts.programs.items() if not there]
+    if present:
+        yield Finding(Verdict.WELL, "programs", " ".join(present))
+    if missing:
+        packages = " ".join(dict.fromkeys(PACKAGES.get(name, name) for name in missing))
+        yield Finding(
+            Verdict.NOTE,
+            "programs",
+            f"missing: {' '.join(missing)}. Scenarios that run one of them are skipped",
+            (f"{_sudo(facts)}apt-get install --no-install-recommends {packages}",),
+        )

@@ -1,0 +1,89 @@
+"""Which permission a lab lacks, told from facts, and the command line that gives it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.doctor.facts import (
+    MOST_NETWORK_NAMESPACES,
+    MOST_USER_NAMESPACES,
+    USER_NAMESPACES_ALLOWED,
+    USER_NAMESPACES_RESTRICTED,
+    Facts,
+    Trial,
+)
+
+NEEDED = ("SYS_ADMIN", "NET_ADMIN", "NET_RAW")
+FEW_NAMESPACES = 100
+MANY_NAMESPACES = 10000
+
+CAPABILITIES = " ".join(f"--cap-add {name}" for name in NEEDED)
+PODMAN_ROOT = f"podman run {CAPABILITIES} …"
+DOCKER_ROOT = f"docker run {CAPABILITIES} --security-opt apparmor=unconfined …"
+PODMAN_USER = "podman run --security-opt unmask=ALL …"
+DOCKER_USER = (
+    "docker run --security-opt systempaths=unconfined --security-opt seccomp=unconfined "
+    "--security-opt apparmor=unconfined …"
+)
+KUBERNETES = "securityContext: {privileged: true}   # in the container's manifest"
+
+
+def who(facts: Facts) -> str:
+    """Who this process is, in the words of somebody who wonders what it may do."""
+    name = "root" if facts.user == 0 else f"user {facts.user}"
+    place = "of this machine" if facts.user == 0 else "without privileges"
+    if facts.container:
+        place = f"in a container ({facts.container})"
+    if not facts.whole_machine:
+        place += ", inside a user namespace"
+    missing = [f"CAP_{each}" for each in NEEDED if each not in facts.capabilities]
+    lacks = f" without {', '.join(missing)}" if missing and facts.user == 0 else ""
+    way = "directly" if NEEDED[0] in facts.capabilities else "through a user namespace"
+    return f"{name} {place}{lacks}: labs are made {way}"
+
+
+def outside_remark(facts: Facts) -> str:
+    """Says of a command line that it is not for inside the container."""
+    return "   # on the container's machine" if facts.container else ""
+
+
+def mend_permissions(facts: Facts, trial: Trial) -> tuple[str, ...]:
+    """The command lines that let a lab be made, the likeliest first."""
+    found = list(_by_settings(facts))
+    if found:
+        return tuple(found)
+    if facts.container:
+        return _by_container(facts, trial)
+    if facts.user:
+        return ('sudo env PATH="$PATH" pytest scenarios/   # as the machine\'s root',)
+    return ("run outside of what limits this process (its service manager, a sandbox)",)
+
+
+def _by_settings(facts: Facts) -> Iterator[str]:
+    """Kernel settings that forbid user namespaces; they do not bind the machine's root."""
+    sudo = "" if facts.user == 0 else "sudo "
+    outside = outside_remark(facts)
+    direct = all(each in facts.capabilities for each in NEEDED)
+    settings = facts.settings
+    if not direct and settings.get(USER_NAMESPACES_ALLOWED) == 0:
+        yield f"{sudo}sysctl -w {USER_NAMESPACES_ALLOWED}=1{outside}"
+    if not direct and settings.get(USER_NAMESPACES_RESTRICTED):
+        yield f"{sudo}sysctl -w {USER_NAMESPACES_RESTRICTED}=0{outside}"
+    limits = (
+        (MOST_NETWORK_NAMESPACES,) if direct else (MOST_USER_NAMESPACES, MOST_NETWORK_NAMESPACES)
+    )
+    for name in limits:
+        limit = settings.get(name)
+        if limit is not None and limit < FEW_NAMESPACES:
+            yield f"{sudo}sysctl -w {name}={MANY_NAMESPACES}{outside}"
+
+
+def _by_container(facts: Facts, trial: Trial) -> tuple[str, ...]:
+    if facts.container == "kubernetes":
+        return (KUBERNETES,)
+    if facts.user == 0:
+        return (PODMAN_ROOT, DOCKER_ROOT) if facts.container != "docker" else (DOCKER_ROOT,)
+    seccomp = facts.system_call_filter and "unshare" in trial.failure
+    podman = PODMAN_USER.replace("…", "--security-opt seccomp=unconfined …")
+    choices = (podman if seccomp else PODMAN_USER, DOCKER_USER)
+    return choices if facts.container != "docker" else (DOCKER_USER,)

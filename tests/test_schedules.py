@@ -1,0 +1,98 @@
+from harness.evidence.schedules import Repeated, explain_schedule, faults
+from harness.tcp.timers import late, syn_schedule, synack_schedule
+
+SECOND = 1_000_000_000
+SCHEDULE = (0.0, 1.0, 3.0, 7.0)
+START = 1_700_000_000 * SECOND
+
+
+def repeated(*repeats: float, given_up: tuple[float, float] | None) -> Repeated:
+    moments = [START + round(each * SECOND) for each in repeats]
+    span = None
+    if given_up is not None:
+        span = START + round(given_up[0] * SECOND), START + round(given_up[1] * SECOND)
+    return Repeated(START, tuple(moments), span)
+
+
+def settings(retries: int, linear: int, **more: int) -> dict[str, str]:
+    wished = {"tcp_syn_retries": retries, "tcp_syn_linear_timeouts": linear, **more}
+    return {f"net.ipv4.{name}": str(value) for name, value in wished.items()}
+
+
+def test_repetitions_on_time_are_on_schedule() -> None:
+    assert not faults(repeated(1.0, 3.0, given_up=(6.99, 7.01)), SCHEDULE)
+
+
+def test_each_gap_may_be_late_by_what_a_timer_may_be() -> None:
+    first = late(1.0)
+    second = first + late(2.0)
+    third = second + late(4.0)
+    assert not faults(repeated(first, second, given_up=(third, third + 1)), SCHEDULE)
+
+
+def test_a_repetition_is_never_early() -> None:
+    (fault,) = faults(repeated(0.999999, 3.0, given_up=(6.99, 7.01)), SCHEDULE)
+    assert fault == "repetition 1 came early, after 0.999999 s instead of 1 s"
+
+
+def test_a_repetition_that_is_too_late_is_a_fault() -> None:
+    (fault,) = faults(repeated(1.0, 3.3, given_up=(7.29, 7.31)), SCHEDULE)
+    assert fault == "repetition 2 came late, after 2.300000 s instead of 2 s (at most 2.27 s)"
+
+
+def test_the_gap_counts_and_not_the_sum_of_what_was_late() -> None:
+    assert not faults(repeated(1.1, 3.2, given_up=(7.3, 7.4)), SCHEDULE)
+    assert faults(repeated(1.1, 3.0, given_up=(7.0, 7.1)), SCHEDULE)
+
+
+def test_giving_up_is_judged_by_the_span_in_which_it_happened() -> None:
+    assert not faults(repeated(1.0, 3.0, given_up=(6.9, 9.0)), SCHEDULE)
+    (early,) = faults(repeated(1.0, 3.0, given_up=(6.0, 6.9)), SCHEDULE)
+    assert early == "it was given up early, after 3.900000 s instead of 4 s"
+    (late_end,) = faults(repeated(1.0, 3.0, given_up=(7.9, 8.0)), SCHEDULE)
+    assert late_end.startswith("it was given up late, after 4.900000 s")
+
+
+def test_giving_up_is_expected() -> None:
+    assert faults(repeated(1.0, 3.0, given_up=None), SCHEDULE) == ["it was not given up"]
+
+
+def test_one_too_few_or_too_many_is_a_fault() -> None:
+    assert faults(repeated(1.0, given_up=(6.99, 7.01)), SCHEDULE) == [
+        "sent again 1 times, expected 2"
+    ]
+    assert faults(repeated(1.0, 3.0, 7.0, given_up=(15.0, 15.1)), SCHEDULE) == [
+        "sent again 3 times, expected 2"
+    ]
+
+
+def test_the_explanation_has_expected_beside_seen() -> None:
+    seen = repeated(0.5, 3.0, given_up=(6.99, 7.01))
+    text = explain_schedule("client.40000", "SYN", seen, SCHEDULE)
+    assert "client.40000 did not repeat its SYN on schedule" in text
+    assert "expected  again at 1.000, 3.000, given up at 7.000" in text
+    assert "seen      again at 0.500, 3.000, given up at 7.010" in text
+    assert "repetition 1 came early" in text
+
+
+def test_syns_of_a_usual_kernel_are_linear_first() -> None:
+    assert syn_schedule(settings(6, 4)) == (0, 1, 2, 3, 4, 5, 7, 11, 19, 35, 67, 131)
+
+
+def test_syns_of_a_kernel_without_linear_timeouts_double() -> None:
+    assert syn_schedule(settings(6, 0)) == (0, 1, 3, 7, 15, 31, 63, 127)
+    assert syn_schedule({"net.ipv4.tcp_syn_retries": "1"}) == (0, 1, 3)
+
+
+def test_few_retries_cut_the_linear_timeouts_short() -> None:
+    """As measured on Linux 6.18; retries and linear timeouts do not simply add up."""
+    assert syn_schedule(settings(1, 4)) == (0, 1, 2, 3)
+    assert syn_schedule(settings(2, 4)) == (0, 1, 2, 3, 4, 5, 7)
+    assert syn_schedule(settings(2, 2)) == (0, 1, 2, 3, 5, 9)
+    assert syn_schedule(settings(1, 1)) == (0, 1, 2, 4)
+    assert syn_schedule(settings(3, 1)) == (0, 1, 2, 4, 8, 16)
+
+
+def test_no_gap_is_longer_than_the_longest_timeout() -> None:
+    assert syn_schedule(settings(3, 0, tcp_rto_max_ms=2000)) == (0, 1, 3, 5, 7)
+    assert synack_schedule({"net.ipv4.tcp_synack_retries": "1"}) == (0, 1, 3)
