@@ -21,5 +21,5 @@ RUN python3 -m venv /opt/python && /opt/python/bin/pip install --no-cache-dir --
 ENV PATH=/opt/python/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     PYTHONDONTWRITEBYTECODE=1
 
-ENTRYPOINT ["pytest", "-n", "8", "-p", "no:cacheprovider", "--lab-require"]
+ENTRYPOINT ["pytest", "-n", "auto", "-p", "no:cacheprovider", "--lab-require"]
 CMD ["scenarios/"]

@@ -7,6 +7,7 @@ address family. Nothing here touches the kernel or judges evidence.
 from __future__ import annotations
 
 import os
+import os
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -22,7 +23,7 @@ from harness.lab.lab import Lab, open_lab
 from harness.lab.sandbox import Sandbox
 from harness.lab.topology import ROUTER, Family
 from harness.plugin_kept import KeptLabs
-from harness.plugin_markers import FAMILIES, MARKERS, WrongMarkerError, check, topology_wishes
+from harness.plugin_markers import FAMILIES, MARKERS, problem_of, topology_wishes
 from harness.plugin_reports import Reporter
 from harness.plugin_terminal import Progress, has_terminal
 from harness.plugin_tracebacks import SPEAK_FOR_THEMSELVES, shorten
@@ -37,6 +38,8 @@ FAILED = pytest.StashKey[bool]()
 REPORTER = pytest.StashKey[Reporter]()
 KEPT = pytest.StashKey[KeptLabs]()
 Made = TypeVar("Made")
+MOST_WORKERS = 16
+"""Each worker takes a second of one processor to start."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -70,6 +73,14 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         config.option.tx = []
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """``-n auto``: two workers for each processor, because scenarios wait most of the time."""
+    if os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
+        return None
+    return min(2 * len(os.sched_getaffinity(0)), MOST_WORKERS)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers; titles are docstrings, which pytest lists when it is verbose."""
     for line in MARKERS:
@@ -98,10 +109,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Each scenario once for each address family; its markers are checked."""
-    try:
-        check(metafunc.definition.iter_markers())
-    except WrongMarkerError as error:
-        pytest.fail(f"{metafunc.definition.nodeid}\n{error}", pytrace=False)
+    problem = problem_of(metafunc.definition.iter_markers())
+    if problem is not None:
+        pytest.fail(f"{problem}\n  in {metafunc.definition.nodeid}", pytrace=False)
     if "lab_family" in metafunc.fixturenames:
         marker = metafunc.definition.get_closest_marker("families")
         metafunc.parametrize("lab_family", marker.args if marker else FAMILIES, scope="function")
@@ -195,10 +205,10 @@ def pytest_runtest_makereport(
     report = yield
     if report.when == "call" and LAB in item.stash:
         claims = [claim for marker in item.iter_markers("claims") for claim in marker.args]
-        report.user_properties += [("claim", claim) for claim in claims]
+        item.user_properties += [("claim", claim) for claim in claims]
         if report.failed:
             item.stash[FAILED] = True
-            report.user_properties.append(("evidence", str(item.stash[FOLDER])))
+            item.user_properties.append(("evidence", str(item.stash[FOLDER])))
             lab, folder = item.stash[LAB], item.stash[FOLDER]
             item.config.stash[REPORTER].explain(item, lab, folder, report)
     return report

@@ -29,12 +29,16 @@ class WrongMarkerError(ValueError):
     """A marker has arguments that it does not take."""
 
 
-def check(marks: Iterable[pytest.Mark]) -> None:
-    """Raise :class:`WrongMarkerError` for the first of our markers that is not written right."""
+def problem_of(marks: Iterable[pytest.Mark]) -> str | None:
+    """What is wrong with the first of our markers that is not written right; None: nothing."""
     for mark in marks:
         checker = _CHECKERS.get(mark.name)
-        if checker is not None:
-            checker(mark)
+        try:
+            if checker is not None:
+                checker(mark)
+        except WrongMarkerError as error:
+            return str(error)
+    return None
 
 
 def topology_wishes(mark: pytest.Mark | None) -> dict[str, Any]:

@@ -45,5 +45,5 @@ def missing_program(name: str) -> str | None:
     if find_program(name):
         return None
     if name not in PACKAGES:
-        return f"{name} is not installed: no folder of PATH has a program of that name"
+        return f"{name} is not installed: no folder of PATH has it. Give its path, or install it"
     return f"{name} is not installed; Debian's package {PACKAGES[name]} has it"

@@ -25,7 +25,7 @@ import psutil
 
 from tests.survey import differences, other_processes, survey
 
-LIMIT = 30.0
+LIMIT = 60.0
 """Seconds in which what must happen has happened, on a machine that is busy with other work."""
 RUN, WORKER, GUARD, SANDBOX, AGENT = range(5)
 KINDS = ("pytest", "worker", "guard", "sandbox", "agent")
@@ -91,13 +91,13 @@ class Killing:
         self.chance.shuffle(parts)
         with self._run() as (run, reports):
             for kind in parts:
-                victim = self._victim(run, kind, reports)
-                worker = next(each for each in _children(run) if victim in _descendants(each))
+                worker, victim = self._victim(run, kind, reports)
                 self._kill(victim, kind)
                 if kind != AGENT:  # without a sandbox the worker has nothing more to run
                     self._let_pass(run, LONGEST_PAUSE)
                     self._kill(worker, WORKER)
-            self._kill(self._victim(run, RUN, reports), RUN)
+            self._victim(run, AGENT, reports)  # all is there once more
+            self._kill(run, RUN)
 
     @contextmanager
     def _run(self) -> Iterator[tuple[int, int]]:
@@ -126,19 +126,19 @@ class Killing:
         text = (self.folder / "output").read_text(errors="replace")
         return f"what it wrote last:\n{text[-2000:]}"
 
-    def _victim(self, run: int, kind: int, reports: int) -> int:
-        """A process of that kind, at some moment after a scenario's report."""
+    def _victim(self, run: int, kind: int, reports: int) -> tuple[int, int]:
+        """A worker and a process of that kind below it, at some moment after a report."""
         while True:
             while select.select([reports], [], [], 0)[0]:
                 os.read(reports, 4096)
             if not select.select([reports], [], [], LIMIT)[0]:
                 raise RuntimeError(f"no scenario reported, after {self.killed}; {self._output()}")
             self._let_pass(run, LONGEST_PAUSE)
-            generation = [run]
-            for _ in range(kind):
-                generation = [child for each in generation for child in _children(each)]
-            if generation:
-                return self.chance.choice(generation)
+            found = [(worker, worker) for worker in _children(run)]
+            for _ in range(kind - WORKER):
+                found = [(worker, child) for worker, each in found for child in _children(each)]
+            if found:
+                return self.chance.choice(found)
 
     def _kill(self, victim: int, kind: int) -> None:
         """SIGKILL; whoever depends on the victim must end by itself."""

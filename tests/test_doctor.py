@@ -87,12 +87,12 @@ def test_where_all_is_well_nothing_is_to_be_mended() -> None:
         (
             replace(NOBODY, trial=REFUSED, container="podman", system_call_filter=True),
             "lab",
-            "podman run --security-opt unmask=ALL --security-opt seccomp=unconfined",
+            "podman run --security-opt=unmask=ALL --security-opt=seccomp=unconfined",
         ),
         (
             replace(GOOD, capabilities=frozenset(), trial=UNMOUNTED, container="podman"),
             "lab",
-            "--cap-add SYS_ADMIN --cap-add NET_ADMIN --cap-add NET_RAW",
+            "--cap-add=SYS_ADMIN --cap-add=NET_ADMIN --cap-add=NET_RAW",
         ),
         (replace(GOOD, trial=UNMOUNTED, container="kubernetes"), "lab", "privileged: true"),
         (

@@ -24,6 +24,9 @@ LOOKS_ONLY = {"network_namespace", "prove_outside_host", "sysctl_path", "read_sy
 
 ENTERS_NAMESPACES = "harness.lab.namespaces"
 """Has setns(2) as ``enter``; who calls that says which kind."""
+READS_SYSCTLS = {
+    "harness.doctor.survey": "tells what the machine allows; opens nothing for writing",
+}
 READS_NETLINK = {
     "harness.lab.socket_diagnostics": "sock_diag only tells; it cannot change a network",
 }
@@ -199,7 +202,7 @@ def _offences(node: ast.AST, module: Module, gated: set[str]) -> list[str]:
     if isinstance(node, ast.Attribute) and node.attr == "AF_NETLINK":
         return [] if module.name in READS_NETLINK else ["opens a netlink socket"]
     if isinstance(node, ast.Constant) and str(node.value).startswith("/proc/sys"):
-        return ["knows where sysctls lie"]
+        return [] if module.name in READS_SYSCTLS else ["knows where sysctls lie"]
     if isinstance(node, ast.Call):
         return _call_offences(node, module, gated)
     return []

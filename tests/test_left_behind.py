@@ -41,9 +41,9 @@ def _machine(*, unprivileged: bool) -> list[str]:
 
 def _lower(*, own_user_namespace: bool) -> list[str]:
     """What makes root an ordinary user: by name, or seen from a further user namespace."""
-    if own_user_namespace:
-        return ["unshare", "--user", f"--map-user={UNPRIVILEGED}"]
     user = str(UNPRIVILEGED)
+    if own_user_namespace:
+        return ["unshare", "--user", f"--map-user={user}", f"--map-group={user}"]
     return ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--inh-caps=-all"]
 
 

@@ -52,9 +52,9 @@ class TestCollection:
         for name in ("claims", "families", "topology", "programs"):
             result.stdout.fnmatch_lines([f"@pytest.mark.{name}(*): *"])
 
-    @pytest.mark.parametrize("workers", [(), ("-n", "2")])
+    @pytest.mark.parametrize(("workers", "collectors"), [((), 1), (("-n", "2"), 2)])
     def test_wrong_markers_are_one_clear_error_each(
-        self, runs: Runs, workers: tuple[str, ...]
+        self, runs: Runs, workers: tuple[str, ...], collectors: int
     ) -> None:
         wrong = {
             'families("ipv5")': "'ipv5' is none of ipv4, ipv6",
@@ -73,15 +73,13 @@ class TestCollection:
                 head=WITHOUT_FAMILY,
             )
         result = runs.run(*workers)
-        result.assert_outcomes(errors=len(wrong))
+        result.assert_outcomes(errors=collectors * len(wrong))
         for number, (marker, problem) in enumerate(wrong.items()):
-            result.stdout.fnmatch_lines_random(
-                [
-                    f"test_wrong{number}.py::test_it",
-                    f"pytest.mark.{marker.replace('[', '?')}: {problem}*",
-                ]
+            said = f"pytest.mark.{marker}: {problem}".replace('"', "'")
+            result.stdout.fnmatch_lines(
+                [f"{said}*", "  write it like this: pytest.mark.*", f"  in test_wrong{number}.py*"]
             )
-        result.stdout.no_fnmatch_line("*Traceback*")
+        result.stdout.no_fnmatch_line("*During handling*")
         result.stdout.no_fnmatch_line("*plugin_markers.py*")
 
     def test_some_can_be_chosen_by_name(self, runs: Runs) -> None:
@@ -134,7 +132,7 @@ class TestMarkers:
         )
         result = runs.run("-rs", *(["--lab-require"] if required else []))
         result.assert_outcomes(**({"errors": 1} if required else {"skipped": 1}))
-        result.stdout.fnmatch_lines(["*no-such-program is not installed; Debian's package*"])
+        result.stdout.fnmatch_lines(["*no-such-program is not installed*"])
 
 
 class TestFailure:
@@ -145,7 +143,7 @@ class TestFailure:
         result.stdout.fnmatch_lines(
             [
                 ">       connection.server.reaches(CLOSING, seconds=0.3)",
-                "E *ExpectationFailed: server.16868 (to client.*) did not reach CLOSING within 0.?*",
+                "E *ExpectationFailed: server.16868 (to client.*) did not reach CLOSING*",
                 "E *  expected  CLOSING",
                 "E *  seen      FIN_WAIT1 since *",
                 "test_it.py:*: ExpectationFailed",

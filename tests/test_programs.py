@@ -166,6 +166,7 @@ def test_a_program_that_listens_elsewhere(lab: Lab, server: Host) -> None:
     with pytest.raises(ExpectationFailed, match="expected to listen on port 8080") as error:
         program.listens(8080)
     assert "it is still running" in screenful(error)
+    assert "sockets   0.0.0.0.8081 LISTEN" in screenful(error)
 
 
 def test_a_port_that_another_program_has(server: Host) -> None:

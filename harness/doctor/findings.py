@@ -98,7 +98,7 @@ def _lab(facts: Facts, trial: Trial) -> Iterator[Finding]:
             "/sys",
             "is empty on the hosts, because this container hides parts of its own: programs that "
             "look for interfaces in /sys/class/net find none",
-            ("podman run --security-opt unmask=ALL …",),
+            ("podman run --security-opt=unmask=ALL …",),
         )
     yield from _rules(facts, trial)
     yield _capture(trial)

@@ -17,13 +17,13 @@ NEEDED = ("SYS_ADMIN", "NET_ADMIN", "NET_RAW")
 FEW_NAMESPACES = 100
 MANY_NAMESPACES = 10000
 
-CAPABILITIES = " ".join(f"--cap-add {name}" for name in NEEDED)
+CAPABILITIES = " ".join(f"--cap-add={name}" for name in NEEDED)
 PODMAN_ROOT = f"podman run {CAPABILITIES} …"
-DOCKER_ROOT = f"docker run {CAPABILITIES} --security-opt apparmor=unconfined …"
-PODMAN_USER = "podman run --security-opt unmask=ALL …"
+DOCKER_ROOT = f"docker run {CAPABILITIES} --security-opt=apparmor=unconfined …"
+PODMAN_USER = "podman run --security-opt=unmask=ALL …"
 DOCKER_USER = (
-    "docker run --security-opt systempaths=unconfined --security-opt seccomp=unconfined "
-    "--security-opt apparmor=unconfined …"
+    "docker run --security-opt=systempaths=unconfined --security-opt=seccomp=unconfined "
+    "--security-opt=apparmor=unconfined …"
 )
 KUBERNETES = "securityContext: {privileged: true}   # in the container's manifest"
 
@@ -84,6 +84,6 @@ def _by_container(facts: Facts, trial: Trial) -> tuple[str, ...]:
     if facts.user == 0:
         return (PODMAN_ROOT, DOCKER_ROOT) if facts.container != "docker" else (DOCKER_ROOT,)
     seccomp = facts.system_call_filter and "unshare" in trial.failure
-    podman = PODMAN_USER.replace("…", "--security-opt seccomp=unconfined …")
+    podman = PODMAN_USER.replace("…", "--security-opt=seccomp=unconfined …")
     choices = (podman if seccomp else PODMAN_USER, DOCKER_USER)
     return choices if facts.container != "docker" else (DOCKER_USER,)

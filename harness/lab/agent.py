@@ -91,7 +91,7 @@ class Agent:
         for key, mask in self._selector.select(timeout):
             self._handle(key.data, mask)
         self._channel.flush()
-        self._sampler.sample_if_due()
+        self._sampler.look_if_due()
 
     def _handle(self, source: object, mask: int) -> None:
         if source is self.capture:

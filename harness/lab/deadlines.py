@@ -17,12 +17,18 @@ PATIENCE = 5.0
 """Seconds in which what needs no timer has happened, on a machine that is busy with other work."""
 
 
+PROGRAM_PATIENCE = 20.0
+"""Seconds in which a program has done what it does by itself. Where eight times more is to be done
+than there are processors for, an interpreter takes longer than five seconds to start."""
+
+
 class Deadlines:
     """Derives the deadlines of one lab."""
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
         self.patience = PATIENCE
+        self.programs = PROGRAM_PATIENCE
 
     def state_change(self, endpoint: Endpoint, wanted: State) -> float:
         """Seconds: the timers now pending in the lab, and for CLOSED all that may still follow."""

@@ -21,7 +21,7 @@ from harness.evidence.expectations import (
     first_that_holds,
 )
 from harness.evidence.timeline import EndpointKey
-from harness.evidence.verdicts import ExpectationFailed
+from harness.evidence.verdicts import ExpectationFailed, Inconclusive
 from harness.lab.call import Call
 from harness.lab.errors import CallFailed, LabError
 from harness.lab.program import Program
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 READ, WRITE, BOTH = socket.SHUT_RD, socket.SHUT_WR, socket.SHUT_RDWR
 LARGEST_RECEIVE = 1 << 16
+FEWEST_SAMPLES = 3
+"""Without these no window is watched: at its beginning, at its end, and one between."""
 
 
 class Endpoint:
@@ -105,16 +107,14 @@ class Endpoint:
         looks = self._looks(state, owner, send_queue, receive_queue)
         lab = self.host.lab
         began = lab.now()
+        if looks.state is State.CLOSED and self._never_seen():
+            return None  # it came and went between two samples, or never was: it is not there now
 
         def reached() -> bool:
             return first_that_holds(lab.timeline, looks, self._seen_until) is not None
 
         limit = seconds if seconds is not None else lab.deadlines.state_change(self, looks.state)
         lab.wait_until(reached, f"{self!r} to reach {looks}", limit)
-        if looks.state is State.CLOSED and not lab.timeline.history(self.key):
-            lab.settle()  # it came and went between two samples, or never was: it is not there now
-            if not lab.timeline.history(self.key):
-                return None
         index = first_that_holds(lab.timeline, looks, self._seen_until)
         if index is None:
             raise ExpectationFailed(
@@ -124,6 +124,10 @@ class Endpoint:
             )
         self._seen_until = index
         return lab.timeline.history(self.key)[index]
+
+    def _never_seen(self) -> bool:
+        self.host.lab.settle()
+        return not self.host.lab.timeline.history(self.key)
 
     def stays(
         self,
@@ -141,6 +145,11 @@ class Endpoint:
         start = max(0, len(lab.timeline.history(self.key)) - 1)
         lab.wait_until(lambda: False, f"{self!r} to stay {looks}", seconds)
         samples = self.host.settle() - samples
+        if samples < FEWEST_SAMPLES:
+            raise Inconclusive(
+                f"{self!r}: in {seconds:g} s only {samples} samples were taken; that cannot show "
+                "that nothing changed between them"
+            )
         history = lab.timeline.history(self.key)[start:]
         if not history and looks.state is State.CLOSED:
             return

@@ -198,14 +198,14 @@ class Lab:
 
         The hosts sample closely meanwhile; whoever watches the terminal is told of long waits.
         """
-        limit = self.deadlines.patience if seconds is None else seconds
+        limit = self.deadlines.programs if seconds is None else seconds
         if satisfied():
             return True
         began = time.monotonic()
         self._watch(limit)
         while (waited := time.monotonic() - began) < limit:
             until = min(limit - waited, PROGRESS_AFTER)
-            if self.pump_until(satisfied, until):
+            if self.pump_until(lambda: satisfied() or self._misses_a_host(), until):
                 break
             if self.progress is not None and time.monotonic() - began < limit:
                 self.progress.waiting(awaiting, time.monotonic() - began, limit)
@@ -216,15 +216,17 @@ class Lab:
             self.settle()
         return satisfied()
 
+    def _misses_a_host(self) -> bool:
+        return any(line.gone for line in self._lines.values())
+
     def _watch(self, seconds: float) -> None:
         for line in self._lines.values():
             line.tell("watch", {"seconds": seconds})
 
     def settle(self) -> None:
-        """Have every host record all that has happened by now."""
-        for line in self._lines.values():
-            if not line.gone:
-                line.settle()
+        """Have every host record all that has happened by now; HostGone if one cannot any more."""
+        for line in sorted(self._lines.values(), key=lambda line: line.gone):
+            line.settle()
 
     def count_rules(self) -> None:
         """Put the present counters of all filter rules into the evidence; of hosts that live."""

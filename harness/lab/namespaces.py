@@ -16,6 +16,14 @@ CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 
+_FLAGS = {
+    "CLONE_NEWNS": CLONE_NEWNS,
+    "CLONE_NEWUTS": CLONE_NEWUTS,
+    "CLONE_NEWUSER": CLONE_NEWUSER,
+    "CLONE_NEWPID": CLONE_NEWPID,
+    "CLONE_NEWNET": CLONE_NEWNET,
+}
+
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
 MS_BIND = 0x1000
 MS_REC = 0x4000
@@ -32,9 +40,13 @@ def _checked(result: int, call: str) -> None:
         raise OSError(number, f"{call}: {os.strerror(number)}")
 
 
+def _names(flags: int) -> str:
+    return "|".join(name for name, flag in _FLAGS.items() if flags & flag)
+
+
 def unshare(flags: int) -> None:
     """Leave the namespaces named by `flags` (``CLONE_NEW…``) for new ones; unshare(2)."""
-    _checked(_libc.unshare(flags), f"unshare({flags:#x})")
+    _checked(_libc.unshare(flags), f"unshare({_names(flags)})")
 
 
 def children_in(pid_namespace: int) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from harness.evidence.events import ProgramEnded, ProgramWrote, SocketSeen
+from harness.evidence.expectations import endpoint_text
 from harness.evidence.verdicts import ExpectationFailed
 from harness.lab.errors import LabError
 from harness.lab.program_texts import command_text, output_text, status_text
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from harness.lab.endpoint import Listener
     from harness.lab.host import Host
 
+MOST_SOCKETS = 6
+"""Sockets of a program that a message shows: the newest."""
 STREAMS = ("stdout", "stderr")
 Found = TypeVar("Found")
 
@@ -125,7 +128,7 @@ class Program:
         what = f"to listen on port {port}" + (" with IPv6" if lab.family == "ipv6" else "")
         seen = self._wait_for(find, what)
         if seen is None:
-            raise self._failure(what, self.host.users_of(port))
+            raise self._failure(what, self._sockets_text(), self.host.users_of(port))
         return Listener(self.host, seen.local)
 
     def _can_serve(self, ip: str) -> bool:
@@ -156,7 +159,7 @@ class Program:
         what = f"to connect to {listener.host.name} port {port}"
         seen = self._wait_for(find, what)
         if seen is None or seen.remote is None:
-            raise self._failure(what)
+            raise self._failure(what, self._sockets_text())
         return Connection(
             Endpoint(self.host, seen.local, seen.remote),
             PassiveEnd(listener, seen.remote, seen.local),
@@ -196,6 +199,17 @@ class Program:
             if name in self._cut:
                 lines.append("            (it wrote more; this is not kept)")
         return "\n".join(lines)
+
+    def _sockets_text(self) -> str:
+        timeline = self.host.lab.timeline
+        own = [
+            f"{endpoint_text(timeline, key)} {timeline.history(key)[-1].state}"
+            for key in tuple(timeline.endpoints())
+            if key[0] == self.host.name
+            if any(self.has_process(seen.owner) for seen in timeline.history(key))
+        ]
+        shown = own[-MOST_SOCKETS:] or ["(none was seen)"]
+        return "  sockets   " + "\n            ".join(shown)
 
     def type(self, text: str | bytes) -> None:
         """Write to its standard input; returns at once, also when the program does not read it.

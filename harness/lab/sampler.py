@@ -1,9 +1,12 @@
 """Watching the sockets of a host: psutil for state and owner, sock_diag beside it for the queues.
 
-There is no event for a change of state that an unprivileged process may have, so this samples.
-It samples at once when something happened that can change a state (a frame came or went, a call
-was made), then ever more rarely; a scenario that waits asks for closer attention until a deadline.
-An endpoint that is in no list any more is CLOSED. Records changes only; judges nothing.
+There is no event for a change of state that an unprivileged process may have, so this looks. It
+looks at once when something happened that can change a state (a frame came or went, a call was
+made), then ever more rarely; a scenario that waits asks for closer attention until a deadline.
+
+A sample, with psutil, costs half a millisecond of processor time; a glance at sock_diag alone costs
+a tenth of that. So most looks are glances, and what a glance finds changed is sampled at once. An
+endpoint that is in no list any more is CLOSED. Records changes only; judges nothing.
 """
 
 from __future__ import annotations
@@ -20,11 +23,15 @@ from harness.tcp.segment import Address
 from harness.tcp.states import State
 
 CLOSEST = NANOSECONDS // 2000
-"""Half a millisecond: no two samples are closer."""
+"""Half a millisecond: no two looks are closer."""
 ATTENDED = 4 * NANOSECONDS // 1000
 IDLE = 50 * NANOSECONDS // 1000
+"""The longest pause between two looks, while somebody waits and while nobody does."""
+SAMPLED = 20 * NANOSECONDS // 1000
+"""A look is a sample, not a glance, when the last sample is older than this."""
 SHARE = 4
-"""A sample is followed by a pause of at least this many times what it took: a fifth of a core."""
+"""A look is followed by a pause of at least this many times what it took: a fifth of a core."""
+FAMILIES = (socket.AF_INET, socket.AF_INET6)
 MAPPED = "::ffff:"
 
 
@@ -38,49 +45,73 @@ class Sampler:
         self._seen: dict[Key, SocketSeen] = {}
         self._attend_until = 0
         self._active_at = self._due = time.monotonic_ns()
+        self._glanced: dict[Key, tuple[object, ...]] = {}
+        self._unchanged_at = 0
+        self._next_sample = 0
         self.count = 0
-        """Samples taken so far."""
+        """Looks taken so far."""
         self.sampled_at = 0
         """When the latest sample was taken (CLOCK_REALTIME, ns)."""
         self._earliest = 0
 
     def happened(self) -> None:
-        """Something came, went or was called: sample as soon as may be."""
+        """Something came, went or was called: look as soon as may be."""
         self._active_at = time.monotonic_ns()
         self._due = max(self._active_at, self._earliest)
 
     def attend(self, seconds: float) -> None:
-        """Somebody waits for a change for so long: sample every few milliseconds meanwhile."""
+        """Somebody waits for a change for so long: look every few milliseconds meanwhile."""
         now = time.monotonic_ns()
         self._attend_until = now + int(seconds * NANOSECONDS)
         self._due = max(now, min(self._due, self._earliest))
 
     def wait(self) -> float:
-        """Seconds until the next sample is due."""
+        """Seconds until the next look is due."""
         return max(0, self._due - time.monotonic_ns()) / NANOSECONDS
 
-    def sample_if_due(self) -> None:
-        """Sample, when it is time."""
-        if time.monotonic_ns() >= self._due:
+    def look_if_due(self) -> None:
+        """Look, when it is time."""
+        if (now := time.monotonic_ns()) < self._due:
+            return
+        if now >= self._next_sample or self._changed():
             self.sample()
+        else:
+            self._schedule(now)
+
+    def _changed(self) -> bool:
+        """Glance at sock_diag: whether anything has changed since the last sample."""
+        at = time.time_ns()
+        changed = self._lasting(self._diagnose()) != self._glanced
+        if not changed:
+            self._unchanged_at = at
+        return changed
+
+    def _diagnose(self) -> dict[Key, Diagnosis]:
+        ipv4, ipv6 = (self._diagnostics.read(family) for family in FAMILIES)
+        return ipv4 | ipv6
+
+    @staticmethod
+    def _lasting(diagnoses: dict[Key, Diagnosis]) -> dict[Key, tuple[object, ...]]:
+        return {key: diagnosis.lasting for key, diagnosis in diagnoses.items()}
 
     def sample(self) -> None:
-        """Read every TCP socket of the host once and record what has changed since."""
+        """Read every TCP socket of the host with psutil and record what has changed since."""
         began = time.monotonic_ns()
-        before, self.sampled_at = self.sampled_at, time.time_ns()
+        before, self.sampled_at = self._unchanged_at, time.time_ns()
+        self._unchanged_at = self.sampled_at
+        diagnoses = self._diagnose()  # first: what changes later, the next glance finds changed
         rows = _rows()
-        diagnoses: dict[Key, Diagnosis] = {}
-        for family in {family for family, _, _ in rows.values()}:
-            diagnoses |= self._diagnostics.read(family)
+        self._glanced = self._lasting(diagnoses)
         present = {
             key: self._observation(key, state, owner, diagnoses.get(key), before)
-            for key, (_, state, owner) in rows.items()
+            for key, (state, owner) in rows.items()
         }
         self._record_changes(present, before)
-        self.count += 1
+        self._next_sample = began + SAMPLED
         self._schedule(began)
 
     def _schedule(self, began: int) -> None:
+        self.count += 1
         now = time.monotonic_ns()
         ceiling = ATTENDED if now < self._attend_until else IDLE
         pause = min(ceiling, (now - self._active_at) // 8)
@@ -137,15 +168,15 @@ def _changed(known: SocketSeen, seen: SocketSeen) -> bool:
     )
 
 
-def _rows() -> dict[Key, tuple[int, State, int | None]]:
-    """What psutil sees: (local, remote) -> (address family of the socket, state, owner)."""
-    rows: dict[Key, tuple[int, State, int | None]] = {}
+def _rows() -> dict[Key, tuple[State, int | None]]:
+    """What psutil sees: (local, remote) -> (state, owner)."""
+    rows: dict[Key, tuple[State, int | None]] = {}
     for row in psutil.net_connections(kind="tcp"):
         state = State.of(row.status)
         if state is State.CLOSED:
             continue
         remote = _address(row.raddr) if row.raddr and state is not State.LISTEN else None
-        rows[_address(row.laddr), remote] = (int(row.family), state, row.pid)
+        rows[_address(row.laddr), remote] = (state, row.pid)
     return rows
 
 

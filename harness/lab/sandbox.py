@@ -22,6 +22,9 @@ from harness.lab.topology import Plan
 from harness.tcp.dissect import prepare
 
 PROJECT = Path(__file__).parents[2]
+NAMESPACES_REFUSED = (errno.ENOSPC, errno.EINVAL, errno.ENOSYS)
+"""What unshare(2) says, apart from EPERM: a limit is reached; not in this kernel; a container's
+system call filter answers as if it were not."""
 
 
 class Sandbox:
@@ -95,15 +98,15 @@ class Sandbox:
                 "what it wrote on standard error says why"
             )
         answer = pickle.loads(data)
-        if isinstance(answer, PermissionError) or _is_namespace_limit(answer):
+        if isinstance(answer, PermissionError) or _is_refusal(answer):
             raise SandboxUnavailable(_advice(answer)) from answer
         if isinstance(answer, Exception):
             raise LabError(f"the lab could not be made: {_reason(answer)}") from answer
         return answer, descriptors
 
 
-def _is_namespace_limit(answer: object) -> bool:
-    return isinstance(answer, OSError) and answer.errno in (errno.ENOSPC, errno.EINVAL)
+def _is_refusal(answer: object) -> bool:
+    return isinstance(answer, OSError) and answer.errno in NAMESPACES_REFUSED
 
 
 def _reason(error: Exception) -> str:

@@ -31,12 +31,19 @@ _NUMBERS = struct.Struct("=IIIII")
 class Diagnosis(NamedTuple):
     """What sock_diag says of one socket: bytes, milliseconds, counts."""
 
-    listening: bool
+    state: int
+    inode: int
+    """0 when no process has it open."""
     send_queue: int
     receive_queue: int
     timer: str
     timer_expires_ms: int
     retransmits: int
+
+    @property
+    def lasting(self) -> tuple[object, ...]:
+        """Everything but the timer's remaining time, which is another one at every look."""
+        return self[:5] + self[6:]
 
 
 Key = tuple[Address, Address | None]
@@ -80,13 +87,13 @@ def _decode(data: bytes, offset: int) -> tuple[Key, Diagnosis]:
     family, state, timer, retransmits, sport, dport, source, destination = _MESSAGE.unpack_from(
         data, offset
     )
-    expires, receive_queue, send_queue, _, _ = _NUMBERS.unpack_from(data, offset + _MESSAGE.size)
+    numbers = _NUMBERS.unpack_from(data, offset + _MESSAGE.size)
+    expires, receive_queue, send_queue, _, inode = numbers
     local = Address(address_text(family, source), sport)
-    listening = state == TCP_LISTEN
-    remote = None if listening else Address(address_text(family, destination), dport)
+    remote = None if state == TCP_LISTEN else Address(address_text(family, destination), dport)
     timer_name = TIMERS.get(timer, str(timer))
     return (local, remote), Diagnosis(
-        listening, send_queue, receive_queue, timer_name, expires, retransmits
+        state, inode, send_queue, receive_queue, timer_name, expires, retransmits
     )
 
 

@@ -8,6 +8,7 @@ its errno. Nothing here knows what a scenario expects.
 from __future__ import annotations
 
 import errno
+import select
 import selectors
 import socket
 import time
@@ -189,9 +190,21 @@ class Sockets:
         writing: bool,
     ) -> None:
         if (opened.writer if writing else opened.reader) is not None:
+            self._catch_up(opened, writing=writing)
+        if (opened.writer if writing else opened.reader) is not None:
             raise SocketInUseError(errno.EALREADY, f"{name}: an earlier call still waits")
         self._began(call, name, detail)
         self._attempt(opened, _Call(call, name, attempt), writing=writing)
+
+    def _catch_up(self, opened: OpenSocket, *, writing: bool) -> None:
+        """Let a waiting call go on if it can: the event loop may not have come to it yet.
+
+        A connection can be seen ESTABLISHED before our own connect(2) has been told.
+        """
+        poll = select.poll()
+        poll.register(opened.real, select.POLLOUT if writing else select.POLLIN)
+        if poll.poll(0):
+            self.ready(opened, selectors.EVENT_WRITE if writing else selectors.EVENT_READ)
 
     def _attempt(self, opened: OpenSocket, call: _Call, *, writing: bool) -> None:
         try:

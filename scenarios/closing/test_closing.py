@@ -23,7 +23,7 @@ def test_closing_while_the_fins_cross(lab: Lab, client: Host, server: Host) -> N
     rule = server.iptables("-A INPUT -s client -j DROP")
     connection.client.close()
     connection.client.reaches(FIN_WAIT1, owner=None, send_queue=1)
-    connection.server.stays(ESTABLISHED, seconds=0.1)
+    connection.server.stays(ESTABLISHED, seconds=0.3)
 
     lab.step("The server closes as well, knowing nothing of that FIN. Its own FIN arrives.")
     connection.server.close()

@@ -29,7 +29,7 @@ def test_fin_wait1_while_the_fin_goes_unacknowledged(lab: Lab, client: Host, ser
         server > client: Flags [F.], seq K+1, ack J+1
         server > client: Flags [F.], seq K+1, ack J+1
     """)
-    connection.client.stays(ESTABLISHED, owner=client, receive_queue=0, seconds=0.1)
+    connection.client.stays(ESTABLISHED, owner=client, receive_queue=0, seconds=0.3)
 
     lab.step("The rule goes. The next retransmission gets through, and the client acknowledges it.")
     rule.delete()

@@ -30,8 +30,8 @@ def test_fin_wait2_until_the_client_closes_too(lab: Lab, client: Host, server: H
 
     lab.step("So it stays: nothing is sent, and both states last.")
     lab.stays_quiet(seconds=0.5)
-    connection.server.stays(FIN_WAIT2, owner=None, seconds=0.1)
-    connection.client.stays(CLOSE_WAIT, owner=client, seconds=0.1)
+    connection.server.stays(FIN_WAIT2, owner=None, seconds=0.3)
+    connection.client.stays(CLOSE_WAIT, owner=client, seconds=0.3)
 
     lab.step("The client closes too: its side is gone, the server's side is TIME_WAIT.")
     connection.client.receives_end()

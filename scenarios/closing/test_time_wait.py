@@ -41,7 +41,7 @@ def test_time_wait_acknowledges_a_repeated_fin(lab: Lab, client: Host, server: H
 
     lab.step("The rule goes. The answer to a later FIN arrives, and only the client is done.")
     rule.delete()
-    connection.client.reaches(CLOSED)
+    connection.client.reaches(CLOSED, seconds=lab.deadlines.next_segment())
     connection.server.stays(TIME_WAIT, owner=None, seconds=0.2)
     lab.sees("""
         ...

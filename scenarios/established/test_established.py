@@ -29,7 +29,7 @@ def test_data_waits_in_the_queues_of_an_established_connection(
         client > server: Flags [P.], seq J+1:J+6, ack K+1, length 5
         server > client: Flags [.], ack J+6
     """)
-    connection.client.stays(ESTABLISHED, send_queue=0, seconds=0.1)
+    connection.client.stays(ESTABLISHED, send_queue=0, seconds=0.3)
     connection.server.receives(b"hello")
     connection.server.reaches(ESTABLISHED, receive_queue=0)
 
@@ -37,7 +37,7 @@ def test_data_waits_in_the_queues_of_an_established_connection(
     rule = client.iptables("-A INPUT -s server -j DROP")
     connection.server.send(b"goodbye")
     connection.server.reaches(ESTABLISHED, owner=server, send_queue=7)
-    connection.client.stays(ESTABLISHED, receive_queue=0, seconds=0.1)
+    connection.client.stays(ESTABLISHED, receive_queue=0, seconds=0.3)
     lab.sees("""
         server > client: Flags [P.], seq K+1:K+8, ack J+6, length 7
         server > client: Flags [P.], seq K+1:K+8, ack J+6, length 7

@@ -20,7 +20,7 @@ def test_listen_until_the_listener_is_closed(lab: Lab, client: Host, server: Hos
     connection = client.connect(listener)
     connection.server.accept()
     connection.server.reaches(ESTABLISHED, owner=server)
-    listener.stays(LISTEN, owner=server, receive_queue=0, seconds=0.1)
+    listener.stays(LISTEN, owner=server, receive_queue=0, seconds=0.3)
 
     lab.step("The listener is closed. The connection stays; a second client is refused.")
     listener.close()

@@ -26,7 +26,7 @@ def test_two_active_opens_make_one_connection(lab: Lab, client: Host, server: Ho
     lab.step("The server hears a SYN and answers with its own, though it has never listened.")
     server_deaf.delete()
     right.reaches(SYN_RECV, owner=server)
-    left.stays(SYN_SENT, owner=client, seconds=0.1)
+    left.stays(SYN_SENT, owner=client, seconds=0.3)
     lab.sees("""
         ...
         client.7001 > server.7002: Flags [S], seq J

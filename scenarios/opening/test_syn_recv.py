@@ -19,7 +19,7 @@ def test_syn_recv_while_the_client_does_not_hear_the_server(
     connection = client.connect(listener)
     connection.server.reaches(SYN_RECV, owner=None)
     connection.client.reaches(SYN_SENT, owner=client)
-    listener.stays(LISTEN, owner=server, receive_queue=0, seconds=0.1)
+    listener.stays(LISTEN, owner=server, receive_queue=0, seconds=0.3)
     lab.sees("""
         client > server.16868: Flags [S], seq J
         server.16868 > client: Flags [S.], seq K, ack J+1
@@ -52,5 +52,5 @@ def test_syn_recv_is_given_up(lab: Lab, client: Host, server: Host) -> None:
     lab.step("The server repeats its answer when its schedule says, then forgets the connection.")
     connection.server.gives_up_on_schedule()
     connection.server.reaches(CLOSED)
-    listener.stays(LISTEN, owner=server, receive_queue=0, seconds=0.1)
-    connection.client.stays(SYN_SENT, owner=client, seconds=0.1)
+    listener.stays(LISTEN, owner=server, receive_queue=0, seconds=0.3)
+    connection.client.stays(SYN_SENT, owner=client, seconds=0.3)

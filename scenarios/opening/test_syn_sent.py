@@ -22,8 +22,8 @@ def test_syn_sent_until_the_firewall_opens(lab: Lab, client: Host, server: Host)
         client > server.80: Flags [S], seq J
         client > server.80: Flags [S], seq J
     """)
-    connection.server.stays(CLOSED, seconds=0.1)
-    listener.stays(LISTEN, receive_queue=0, seconds=0.1)
+    connection.server.stays(CLOSED, seconds=0.3)
+    listener.stays(LISTEN, receive_queue=0, seconds=0.3)
 
     lab.step("The firewall opens. The next SYN gets through, and the connection is made.")
     rule.delete()

@@ -1,0 +1,147 @@
+"""The capture: every frame, as it would be on a wire, and a count of what was lost."""
+
+import os
+import socket
+from typing import Any
+
+import pytest
+
+from harness import ESTABLISHED
+from harness.evidence.frames import CapturedFrame
+from harness.lab import Host, Lab, capture, gate
+from harness.lab.capture import Capture, FrameReader
+from tests.own_namespace import in_own_namespace
+
+MSS = 1500 - 40 - 12
+"""Of a segment over IPv4 with timestamps; over IPv6 it is less."""
+BULK = 200_000
+
+
+def _transfer(client: Host, server: Host) -> None:
+    connection = client.connect(server.listen(port=5000))
+    connection.client.send(BULK, wait=False)
+    connection.server.receives(bytes(BULK))
+    connection.client.reaches(ESTABLISHED, send_queue=0)
+    client.lab.settle()
+
+
+def test_both_hosts_capture_every_frame_that_passes(lab: Lab, client: Host, server: Host) -> None:
+    _transfer(client, server)
+    frames = lab.timeline.frames
+    for sender, receiver in (("client", "server"), ("server", "client")):
+        sent = [each for each in frames[sender] if each.direction == "out"]
+        came = [each for each in frames[receiver] if each.direction == "in"]
+        assert [each.data for each in sent] == [each.data for each in came]
+        assert all(one.time <= other.time for one, other in zip(sent, came, strict=True))
+        assert {each.interface for each in sent} == {f"{sender}:eth0"}
+
+
+def test_the_capture_begins_before_the_first_packet(lab: Lab, client: Host, server: Host) -> None:
+    client.connect(server.listen(port=5000)).client.reaches(ESTABLISHED)
+    lab.settle()
+    first = lab.timeline.wire[0]
+    assert first.flags == "S"
+    assert lab.origin < first.time < lab.now()
+
+
+def test_moments_are_told_in_nanoseconds(lab: Lab, client: Host, server: Host) -> None:
+    _transfer(client, server)
+    assert any(each.time % 1000 for each in lab.timeline.frames["client"])
+
+
+def test_no_offload_makes_segments_that_no_wire_carries(
+    lab: Lab, client: Host, server: Host
+) -> None:
+    _transfer(client, server)
+    sizes = [len(each.payload) for each in lab.timeline.wire]
+    assert sum(sizes) == BULK
+    assert 0 < max(sizes) <= MSS
+    assert max(each.length for each in lab.timeline.frames["server"]) <= 1514
+
+
+def test_checksums_are_right_in_every_capture(lab: Lab, client: Host, server: Host) -> None:
+    _transfer(client, server)
+    frames = [each for own in lab.timeline.frames.values() for each in own]
+    assert len(frames) > 2 * BULK // MSS
+    for frame in frames:
+        assert frame.data == _with_computed_checksums(frame)
+
+
+def _with_computed_checksums(frame: CapturedFrame) -> bytes:
+    """The frame as scapy writes it, which computes the checksums itself."""
+    from scapy.layers.inet import TCP
+    from scapy.layers.l2 import Ether
+
+    packet: Any = Ether(frame.data)
+    del packet[TCP].chksum
+    if packet.haslayer("IP"):
+        del packet["IP"].chksum
+    return bytes(packet)
+
+
+def test_a_wrong_checksum_would_be_noticed(lab: Lab, client: Host, server: Host) -> None:
+    client.connect(server.listen(port=5000)).client.reaches(ESTABLISHED)
+    lab.settle()
+    frame = lab.timeline.frames["client"][0]
+    data = bytearray(frame.data)
+    data[-1] ^= 1
+    broken = CapturedFrame(
+        frame.time, frame.interface, frame.direction, bytes(data), frame.length
+    )
+    assert broken.data != _with_computed_checksums(broken)
+
+
+@pytest.mark.topology(loopback=True)
+def test_loopback_frames_are_kept_once(lab: Lab, client: Host) -> None:
+    client.connect(client.listen(port=5000)).client.reaches(ESTABLISHED)
+    lab.settle()
+    assert [each.flags for each in lab.timeline.wire] == ["S", "S.", "."]
+    assert {each.interface for each in lab.timeline.frames["client"]} == {"client:lo"}
+
+
+# The capture alone, in a namespace of its own
+
+
+def _loopback_up() -> None:
+    encoder = gate.message_encoder()
+    encoder.reset()
+    encoder.link("set", index=1, state="up")
+    gate.send_messages(bytes(encoder.batch))
+    encoder.close()
+
+
+def _captured(*, loopback: bool, buffer: int, datagrams: int) -> tuple[int, int, int]:
+    """Send so many datagrams while nobody reads; then kept, lost, and read from memory."""
+    capture.WISHED_BUFFER = buffer
+    memory = os.memfd_create("frames")
+    own = Capture(memory, loopback=loopback)
+    _loopback_up()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for number in range(datagrams):
+            sender.sendto(b"%5d" % number + bytes(200), ("127.0.0.1", 9))
+    while own.drain():
+        pass
+    own.count_losses()
+    read = [each for each in FrameReader(memory, {1: "lo"}).read() if len(each.data) == 14 + 28 + 205]
+    return len(read), own.lost, own.count_losses()
+
+
+def test_what_does_not_fit_is_counted_as_lost() -> None:
+    kept, lost, again = in_own_namespace(
+        lambda: _captured(loopback=True, buffer=64 << 10, datagrams=2000)
+    )
+    assert 0 < kept < 2000
+    assert lost > 0
+    assert again == 0, "counted once"
+
+
+def test_nothing_is_lost_that_fits() -> None:
+    assert in_own_namespace(
+        lambda: _captured(loopback=True, buffer=4 << 20, datagrams=1000)
+    ) == (1000, 0, 0)
+
+
+def test_loopback_is_left_out_by_the_kernel() -> None:
+    assert in_own_namespace(
+        lambda: _captured(loopback=False, buffer=4 << 20, datagrams=1000)
+    ) == (0, 0, 0)

@@ -1,0 +1,231 @@
+"""Every word that expects something of an endpoint or a call: once where it holds, once where not.
+
+What is wrong is wrong by one property only, so that it is this property that the word judges.
+"""
+
+import errno
+import socket
+
+import pytest
+
+from harness import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, LISTEN, State
+from harness.evidence.verdicts import ExpectationFailed, Inconclusive
+from harness.lab import Host, Lab, LabError
+from harness.lab.connection import Connection
+
+pytestmark = pytest.mark.families("ipv4")
+
+SOON = 0.1
+"""Seconds for an expectation that is to fail."""
+
+
+@pytest.fixture
+def connection(client: Host, server: Host) -> Connection:
+    made = client.connect(server.listen(port=5000))
+    made.client.reaches(ESTABLISHED)
+    made.server.reaches(ESTABLISHED)
+    return made
+
+
+def test_reaches_a_state(connection: Connection) -> None:
+    seen = connection.client.reaches(ESTABLISHED)
+    assert seen is not None
+    assert seen.state is ESTABLISHED
+    with pytest.raises(ExpectationFailed, match="did not reach CLOSE_WAIT within") as failure:
+        connection.client.reaches(CLOSE_WAIT, seconds=SOON)
+    assert "state ESTABLISHED, expected CLOSE_WAIT" in str(failure.value)
+
+
+def test_reaches_with_an_owner(connection: Connection, client: Host) -> None:
+    connection.client.reaches(ESTABLISHED, owner=client)
+    with pytest.raises(ExpectationFailed, match="owner process 1, expected nobody"):
+        connection.client.reaches(ESTABLISHED, owner=None, seconds=SOON)
+
+
+def test_reaches_with_nobody_as_owner(connection: Connection, server: Host) -> None:
+    connection.server.reaches(ESTABLISHED, owner=None)
+    with pytest.raises(ExpectationFailed, match="owner nobody, expected the built-in endpoints"):
+        connection.server.reaches(ESTABLISHED, owner=server, seconds=SOON)
+
+
+def test_reaches_with_another_process_as_owner(connection: Connection) -> None:
+    connection.client.reaches(ESTABLISHED, owner=1)
+    with pytest.raises(ExpectationFailed, match="owner process 1, expected process 99"):
+        connection.client.reaches(ESTABLISHED, owner=99, seconds=SOON)
+
+
+def test_reaches_with_a_send_queue(connection: Connection, client: Host) -> None:
+    client.iptables("-A INPUT -s server -j DROP")
+    connection.client.send(b"12345")
+    connection.client.reaches(ESTABLISHED, send_queue=5)
+    with pytest.raises(ExpectationFailed, match="send queue 5, expected 6"):
+        connection.client.reaches(ESTABLISHED, send_queue=6, seconds=SOON)
+
+
+def test_reaches_with_a_receive_queue(connection: Connection) -> None:
+    connection.client.send(b"12345")
+    connection.server.reaches(ESTABLISHED, receive_queue=5)
+    with pytest.raises(ExpectationFailed, match="receive queue 5, expected 6"):
+        connection.server.reaches(ESTABLISHED, receive_queue=6, seconds=SOON)
+
+
+def test_reaches_closed_by_absence(connection: Connection) -> None:
+    connection.client.abort()
+    connection.client.reaches(CLOSED)
+    with pytest.raises(ExpectationFailed, match="did not reach ESTABLISHED"):
+        connection.client.reaches(ESTABLISHED, seconds=SOON)
+
+
+def test_a_state_that_only_was_before_the_last_one_does_not_count(connection: Connection) -> None:
+    connection.client.shutdown()
+    connection.client.reaches(FIN_WAIT2)
+    with pytest.raises(ExpectationFailed, match="state FIN_WAIT2, expected ESTABLISHED"):
+        connection.client.reaches(ESTABLISHED, seconds=SOON)
+
+
+def test_an_unknown_state_is_refused(connection: Connection) -> None:
+    connection.client.reaches("ESTAB")  # as ss spells it
+    with pytest.raises(ValueError, match="ESTABLISHT"):
+        connection.client.reaches("ESTABLISHT")
+
+
+def test_stays_in_a_state(connection: Connection) -> None:
+    connection.client.stays(ESTABLISHED, seconds=0.2)
+    with pytest.raises(ExpectationFailed, match="did not stay LISTEN for") as failure:
+        connection.client.stays(LISTEN, seconds=0.2)
+    assert "state ESTABLISHED, expected LISTEN" in str(failure.value)
+
+
+def test_stays_sees_what_changes_within_the_window(connection: Connection, server: Host) -> None:
+    connection.server.accept()
+    closer = server.start(["sh", "-c", "read line; kill -STOP $$"])
+    connection.client.stays(ESTABLISHED, owner=1, send_queue=0, receive_queue=0, seconds=0.2)
+    with pytest.raises(ExpectationFailed, match="receive queue 3, expected 0"):
+        connection.server.send(b"end", wait=False)
+        connection.client.stays(ESTABLISHED, receive_queue=0, seconds=0.2)
+    closer.kill()
+
+
+def test_stays_needs_samples(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.lab.endpoint.FEWEST_SAMPLES", 1000)
+    with pytest.raises(Inconclusive, match="samples were taken"):
+        connection.client.stays(ESTABLISHED, seconds=0)
+
+
+def test_a_call_returns(connection: Connection) -> None:
+    assert connection.client.send(b"12").returns(2) == 2
+    with pytest.raises(ExpectationFailed, match="expected  3\n  seen      2"):
+        connection.client.send(b"12").returns(3)
+
+
+def test_a_call_that_failed_did_not_return(client: Host, server: Host) -> None:
+    call = client.connect(server, 9).client.connecting
+    with pytest.raises(ExpectationFailed, match="expected  success\n  seen      ECONNREFUSED"):
+        call.returns()
+
+
+def test_a_call_fails(client: Host, server: Host) -> None:
+    call = client.connect(server, 9).client.connecting
+    assert 0 <= call.fails(errno.ECONNREFUSED) < 5
+    with pytest.raises(ExpectationFailed, match="expected  ETIMEDOUT .*\n  seen      ECONNREFUSED"):
+        call.fails(errno.ETIMEDOUT)
+
+
+def test_a_call_that_returned_did_not_fail(connection: Connection) -> None:
+    with pytest.raises(ExpectationFailed, match="seen      success, 2"):
+        connection.client.send(b"12").fails(errno.EPIPE)
+
+
+def test_a_call_is_pending_until_it_ends(connection: Connection) -> None:
+    call = connection.client.receive()
+    assert call.pending
+    with pytest.raises(ExpectationFailed, match="recv on client did not end: it waits since"):
+        call.returns(seconds=SOON)
+    connection.server.send(b"at last")
+    call.returns(b"at last")
+    assert not call.pending
+
+
+def test_a_failed_call_about_which_nothing_is_said_fails_the_scenario(
+    lab: Lab, connection: Connection
+) -> None:
+    connection.server.abort()
+    connection.client.reaches(CLOSED)
+    call = connection.client.receive()
+    call.wait()
+    with pytest.raises(ExpectationFailed, match="recv on client failed with ECONNRESET"):
+        lab.finish()
+    call.fails(errno.ECONNRESET)
+    lab.finish()
+
+
+def test_receives(connection: Connection) -> None:
+    connection.client.send(b"one")
+    connection.client.send(b"two")
+    connection.server.receives(b"onetwo")
+    connection.client.send(b"three")
+    with pytest.raises(ExpectationFailed, match="expected  b'thxee'\n  seen      b'three'"):
+        connection.server.receives(b"thxee")
+
+
+def test_receives_less_than_expected_when_the_peer_ends(connection: Connection) -> None:
+    connection.client.send(b"one")
+    connection.client.shutdown()
+    with pytest.raises(ExpectationFailed, match="seen      b'one'"):
+        connection.server.receives(b"one and two")
+
+
+def test_receives_end(connection: Connection) -> None:
+    connection.client.send(b"1")
+    with pytest.raises(ExpectationFailed, match="recv on server returned something else"):
+        connection.server.receives_end()
+    connection.client.shutdown()
+    connection.server.receives_end()
+
+
+def test_receives_end_is_not_a_reset(connection: Connection) -> None:
+    connection.client.reaches(ESTABLISHED)
+    connection.server.accept()
+    connection.client.abort()
+    with pytest.raises(ExpectationFailed, match="ECONNRESET"):
+        connection.server.receives_end()
+
+
+def test_options_are_set_and_read(connection: Connection) -> None:
+    option = socket.IPPROTO_TCP, socket.TCP_NODELAY
+    assert connection.client.get_option(*option) == 0
+    connection.client.set_option(*option, 1)
+    assert connection.client.get_option(*option) != 0
+
+
+def test_urgent_data_does_not_stand_in_line(connection: Connection) -> None:
+    connection.client.send(b"!", urgent=True)
+    connection.client.send(b"calm")
+    connection.server.receives(b"calm")
+
+
+def test_more_than_the_socket_takes_is_pending(connection: Connection) -> None:
+    sending = connection.client.send(64 << 20, wait=False)
+    assert sending.pending
+    connection.client.close()
+    sending.fails(errno.EBADF)
+
+
+def test_the_state_property_is_the_latest(connection: Connection) -> None:
+    assert connection.client.state is ESTABLISHED
+    connection.client.abort()
+    assert connection.client.state is CLOSED
+    assert State.of("estab") is ESTABLISHED
+
+
+def test_a_port_in_use_is_named_with_its_user(server: Host) -> None:
+    server.listen(port=5000)
+    with pytest.raises(LabError, match=r"port 5000.*\n.*LISTEN, a built-in endpoint"):
+        server.listen(port=5000)
+
+
+def test_connecting_needs_a_port(client: Host, server: Host) -> None:
+    with pytest.raises(LabError, match="which port of server"):
+        client.connect(server)

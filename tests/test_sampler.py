@@ -1,0 +1,115 @@
+"""Watching sockets: what is recorded, when, and how soon; under load too."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from harness import CLOSED, ESTABLISHED, FIN_WAIT2, LISTEN, TIME_WAIT
+from harness.evidence.events import NANOSECONDS, SocketSeen
+from harness.lab import Host, Lab
+from harness.tcp.segment import Address
+
+pytestmark = pytest.mark.families("ipv4")
+
+BUSY = "import time\nend = time.monotonic() + 20\nwhile time.monotonic() < end: pass"
+
+
+def _states(lab: Lab, host: str, local: Address) -> list[str]:
+    """The states of one endpoint, each once, in the order in which they were seen."""
+    states = [
+        str(each.state)
+        for each in lab.timeline.events
+        if isinstance(each, SocketSeen) and (each.host, each.local) == (host, local)
+    ]
+    return [state for state, before in zip(states, ["", *states], strict=False) if state != before]
+
+
+def test_a_whole_life_is_seen(lab: Lab, client: Host, server: Host) -> None:
+    connection = client.connect(server.listen())
+    connection.client.reaches(ESTABLISHED)
+    connection.server.reaches(ESTABLISHED)
+    connection.client.shutdown()
+    connection.client.reaches(FIN_WAIT2)
+    connection.server.close()
+    connection.client.reaches(TIME_WAIT)
+    connection.server.reaches(CLOSED)
+    seen = _states(lab, "client", connection.client.local)
+    assert [each for each in seen if each in ("ESTABLISHED", "FIN_WAIT2", "TIME_WAIT")] == [
+        *("ESTABLISHED", "FIN_WAIT2", "TIME_WAIT")
+    ]
+
+
+def test_only_changes_are_recorded(lab: Lab, server: Host) -> None:
+    listener = server.listen()
+    listener.reaches(LISTEN)
+    known, samples = len(lab.timeline.history(listener.key)), server.settle()
+    listener.stays(LISTEN, seconds=0.3)
+    assert server.settle() > samples + 5
+    assert len(lab.timeline.history(listener.key)) == known == 1
+
+
+def test_each_observation_says_since_when_it_may_be_so(lab: Lab, server: Host) -> None:
+    listener = server.listen()
+    listener.reaches(LISTEN)
+    seen = lab.timeline.latest(listener.key)
+    assert seen is not None
+    assert seen.not_before < seen.time
+    assert seen.time - seen.not_before < NANOSECONDS
+
+
+def test_owner_and_queues_are_of_the_same_socket(client: Host, server: Host) -> None:
+    connection = client.connect(server.listen())
+    connection.server.reaches(ESTABLISHED, owner=None, receive_queue=0)
+    connection.client.send(b"123")
+    connection.server.reaches(ESTABLISHED, owner=None, receive_queue=3)
+    connection.server.accept()
+    connection.server.reaches(ESTABLISHED, owner=server, receive_queue=3)
+
+
+def test_the_backlog_of_a_listener_is_seen(client: Host, server: Host) -> None:
+    listener = server.listen(backlog=7)
+    listener.reaches(LISTEN, send_queue=7, receive_queue=0)
+    client.connect(listener).client.reaches(ESTABLISHED)
+    listener.reaches(LISTEN, send_queue=7, receive_queue=1)
+
+
+def test_a_running_timer_is_seen(lab: Lab, client: Host, server: Host) -> None:
+    connection = client.connect(server.listen())
+    connection.client.reaches(ESTABLISHED)
+    client.iptables("-A INPUT -s server -j DROP")
+    connection.client.send(b"1")
+    connection.client.reaches(ESTABLISHED, send_queue=1)
+    lab.sees("client > server: Flags [P.]\n...\nclient > server: Flags [P.]")
+    seen = connection.client.seen
+    assert seen is not None
+    assert seen.timer == "retransmit"
+    assert seen.timer_expires
+
+
+@pytest.fixture
+def both_cores_busy() -> Iterator[None]:
+    busy = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(2)]
+    yield
+    for each in busy:
+        each.kill()
+        each.wait()
+
+
+@pytest.mark.usefixtures("both_cores_busy")
+def test_states_are_seen_also_when_the_machine_is_busy(
+    lab: Lab, client: Host, server: Host
+) -> None:
+    listener = server.listen()
+    for _ in range(5):
+        connection = client.connect(listener)
+        connection.client.reaches(ESTABLISHED)
+        connection.server.reaches(ESTABLISHED)
+        connection.server.close()
+        connection.client.receives_end()
+        connection.client.close()
+        connection.server.reaches(TIME_WAIT)
+        connection.client.reaches(CLOSED)
+    lab.settle()
+    assert sum(each.flags == "S" for each in lab.timeline.wire) == 5
