@@ -7,7 +7,6 @@ address family. Nothing here touches the kernel or judges evidence.
 from __future__ import annotations
 
 import os
-import os
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress

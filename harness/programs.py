@@ -13,6 +13,7 @@ PACKAGES = {
     "openssl": "openssl",
     "tcpdump": "tcpdump",
     "tshark": "tshark",
+    "dumpcap": "wireshark-common",
     "capinfos": "tshark",
     "netstat": "net-tools",
     "ss": "iproute2",

@@ -42,19 +42,20 @@ NETWORK_PROGRAMS = {
 PROCESS_CALLS = {"Popen", "run", "call", "check_call", "check_output", "system", "popen"}
 
 
-def _write_present_value() -> object:
+def _write_present_value() -> None:
     """Harmless even if the gate were open: the value that is there already."""
     name = "net.ipv4.tcp_syn_retries"
-    return gate.write_sysctl(name, gate.read_sysctl(name))
+    gate.write_sysctl(name, gate.read_sysctl(name))
 
 
-def _send_message_that_does_nothing() -> object:
-    return gate.send_messages(gate.NETLINK_HEADER.pack(16, NLMSG_NOOP, NLM_F_REQUEST, 0, 0))
+def _send_message_that_does_nothing() -> None:
+    gate.send_messages(gate.NETLINK_HEADER.pack(16, NLMSG_NOOP, NLM_F_REQUEST, 0, 0))
 
 
 OPENERS: dict[str, Callable[[], object]] = {
     "message_encoder": lambda: gate.message_encoder().close(),
     "send_messages": _send_message_that_does_nothing,
+    "link_events": lambda: gate.link_events().close(),
     "filter_socket": lambda: gate.filter_socket().close(),
     "interface_socket": lambda: gate.interface_socket().close(),
     "write_sysctl": _write_present_value,

@@ -38,9 +38,7 @@ def test_each_segment_is_on_the_wire_once_whatever_passes_it_on(lab: Lab) -> Non
     assert [each.flags for each in lab.timeline.wire[:3]] == ["S", "S.", "."]
 
 
-def test_hosts_reach_each_other_through_a_router(
-    client: Host, server: Host, router: Host
-) -> None:
+def test_hosts_reach_each_other_through_a_router(client: Host, server: Host, router: Host) -> None:
     _connected(client, server)
     assert len(router.lab.timeline.arrived["router"]) > 2 * 3
 

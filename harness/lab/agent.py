@@ -29,6 +29,8 @@ from harness.lab.sampler import Sampler
 from harness.lab.sockets import OpenSocket, Sockets
 from harness.lab.topology import ROUTER
 
+LARGEST_MASK = 32
+"""Processors that fit into a mask of one word."""
 CLOCK_STEP = 50_000_000
 """A difference of the clocks beyond this many nanoseconds is a step, not scheduling."""
 
@@ -184,7 +186,10 @@ def be_a_host(
     the cables are. That the host is ready goes to the test process.
     """
     _enter_namespaces(description.name)
-    settings.pin({**settings.QUIET, **settings.PINNED})
+    processor = _processor()
+    settings.pin({**settings.QUIET, **settings.PINNED, **settings.in_order(processor)})
+    if description.capture_loopback:
+        os.sched_setaffinity(0, {processor})  # what rps_default_mask does for cables only
     if description.name == ROUTER:
         settings.pin(settings.FORWARDING)
     for name, value in description.sysctls:
@@ -201,6 +206,12 @@ def be_a_host(
     _replace_file("/etc/resolv.conf", "")
     agent.introduce(interfaces.set_up(names, messages))
     agent.run()
+
+
+def _processor() -> int:
+    """One of the processors that we may use, another one for each host."""
+    usable = [each for each in sorted(os.sched_getaffinity(0)) if each < LARGEST_MASK] or [0]
+    return usable[gate.network_namespace()[1] % len(usable)]
 
 
 def _enter_namespaces(name: str) -> None:

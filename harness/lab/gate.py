@@ -19,6 +19,7 @@ NamespaceId = tuple[int, int]
 
 NETLINK_HEADER = struct.Struct("=IHHII")
 NLM_F_ACK, NLMSG_ERROR = 4, 2
+RTMGRP_LINK = 1
 
 
 def network_namespace() -> NamespaceId:
@@ -80,6 +81,14 @@ def _check_answer(answer: bytes) -> None:
         (refused,) = struct.unpack_from("=xxxxH", answer, NETLINK_HEADER.size + 4)
         reason = os.strerror(-error)
         raise OSError(-error, f"rtnetlink message {number} (type {refused}): {reason}")
+
+
+def link_events() -> socket.socket:
+    """A socket that tells changes of the present namespace's interfaces; rtnetlink(7)."""
+    prove_outside_host()
+    events = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+    events.bind((0, RTMGRP_LINK))
+    return events
 
 
 def filter_socket() -> Any:

@@ -8,10 +8,13 @@ wire; interfaces resolve no addresses, because resolution is traffic that no sce
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import functools
+import select
 import socket
 import struct
+import time
 from ctypes import addressof, create_string_buffer
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +23,9 @@ from harness.lab import gate
 from harness.lab.topology import PREFIX_IPV6, SWITCH, Interface, Plan, number_in_addresses, plan
 
 SIOCETHTOOL = 0x8946
+ETHTOOL_GLINK = 0x0A
+CARRIER_LIMIT = 20.0
+"""Seconds in which the agent at the other end of a cable brings it up."""
 ETHTOOL_OFF = {
     "receive checksum": 0x15,
     "transmit checksum": 0x17,
@@ -141,8 +147,33 @@ def set_up(names: tuple[str, ...], messages: bytes) -> dict[int, str]:
             raise OSError(f"interface {name} has index {socket.if_nametoindex(name)}, not {index}")
     for name in names:
         switch_offloads_off(name)
-    gate.send_messages(messages)
+    with gate.link_events() as events:
+        gate.send_messages(messages)
+        for name in names:
+            _await_carrier(name, events)
     return indexes
+
+
+def _await_carrier(name: str, events: socket.socket) -> None:
+    """Wait until frames sent into this end of a cable are not thrown away any more.
+
+    The end that came up first gets its queue only when the kernel has worked off the event of its
+    carrier (net/core/link_watch.c), some time after the other end came up. Being asked with
+    ETHTOOL_GLINK, the kernel does that at once.
+    """
+    deadline = time.monotonic() + CARRIER_LIMIT
+    while not _has_carrier(name):
+        if not select.select([events], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            raise OSError(errno.ENETDOWN, f"{name}: the other end of the cable did not come up")
+        events.recv(1 << 16)
+
+
+def _has_carrier(name: str) -> bool:
+    with gate.interface_socket() as control:
+        value = create_string_buffer(struct.pack("=II", ETHTOOL_GLINK, 0), 8)
+        request = struct.pack("16sP16x", name.encode(), addressof(value))
+        fcntl.ioctl(control, SIOCETHTOOL, request)
+    return bool(struct.unpack("=II", value.raw)[1])
 
 
 def switch_offloads_off(name: str) -> None:

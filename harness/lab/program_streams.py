@@ -75,9 +75,14 @@ class Input:
         self._ending = False
         os.set_blocking(pipe.fileno(), False)
 
+    @property
+    def closed(self) -> bool:
+        """Whether nothing can be typed any more."""
+        return self._ending or self._pipe.closed
+
     def write(self, data: bytes) -> None:
         """Type this. Errors: ValueError when nobody can read it any more."""
-        if self._pipe.closed or self._ending:
+        if self.closed:
             raise ValueError("its standard input is closed")
         self._waiting += data
         self.ready()

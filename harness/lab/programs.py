@@ -108,10 +108,11 @@ class Programs:
     def write(self, number: int, data: bytes) -> None:
         """Type into the program's standard input; errors: ValueError when it is closed."""
         program = self._programs[number]
-        if program.ended and not self.processes(number):
+        if program.input is None:
+            raise ValueError("it has no standard input")
+        if program.ended and (program.input.closed or not self.processes(number)):
             raise ValueError("it has ended")
-        if program.input is not None:
-            program.input.write(data)
+        program.input.write(data)
 
     def close_input(self, number: int) -> None:
         """End of file on the program's standard input."""

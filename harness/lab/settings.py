@@ -57,6 +57,17 @@ everybody, so that a container's root without CAP_NET_BIND_SERVICE can serve por
 
 FORWARDING: Mapping[str, int | str] = {"net.ipv4.ip_forward": 1, "net.ipv6.conf.all.forwarding": 1}
 
+
+def in_order(processor: int) -> dict[str, int | str]:
+    """Have one processor receive all that arrives at the interfaces made from now on.
+
+    A cable of veth hands a frame to the processor that sends it. Two segments of one connection
+    that leave from two processors, an acknowledgement from a timer and a FIN from close(2), say,
+    can then overtake one another, which no real cable does.
+    """
+    return {"net.core.rps_default_mask": f"{1 << processor:x}"}
+
+
 SMALL_HASH_TABLE = ("net.ipv4.tcp_child_ehash_entries", 512)
 """Reading /proc/net/tcp walks the whole table of connections; namespaces made from one with this
 setting get a small table of their own instead of a share in the machine's large one."""

@@ -1,8 +1,9 @@
-"""A capture of the loopback interface in a file: tcpdump writes it, Wireshark's numbers begin at 0.
+"""A capture of the loopback interface in a file: opened with Wireshark, its numbers begin at 0.
 
-tcpdump is given the article's words (interface lo, filter `port 8080`), stays the lab's root (-Z),
-and ends by itself after six packets (-c), the fewest that the connection can have: an interrupted
-tcpdump loses what it has not read yet. tshark is Wireshark without its window.
+dumpcap is Wireshark's own capturing program; it takes tcpdump's words (interface lo, filter
+`port 8080`, a file). tcpdump itself, as Debian builds it, ends at once where the lab's root is not
+the machine's: it calls setgroups(2), which a user namespace denies. dumpcap ends by itself after
+six packets (-c), the fewest that the connection can have. tshark is Wireshark without its window.
 """
 
 import sys
@@ -15,7 +16,7 @@ from harness.lab import Host, Lab
 pytestmark = [
     pytest.mark.claims("H11"),
     pytest.mark.topology(loopback=True),
-    pytest.mark.programs("tcpdump", "tshark"),
+    pytest.mark.programs("dumpcap", "tshark"),
 ]
 
 SERVER = Path(__file__).parent / "server.py"
@@ -23,14 +24,14 @@ CLIENT = Path(__file__).parent / "client.py"
 
 
 def test_wireshark_shows_relative_numbers(lab: Lab, server: Host, tmp_path: Path) -> None:
-    lab.step("The server listens; tcpdump captures what concerns its port on the loopback.")
+    lab.step("The server listens; dumpcap captures what concerns its port on the loopback.")
     program = server.start([sys.executable, str(SERVER), lab.family])
     program.listens(8080)
     capture = tmp_path / "tcphandshake.pcap"
-    tcpdump = server.start(f"tcpdump -i lo -c 6 -Z root -w {capture} port 8080")
-    tcpdump.prints("listening on lo")
+    dumpcap = server.start(f"dumpcap -i lo -f 'port 8080' -c 6 -P -w {capture}")
+    dumpcap.prints(f"File: {capture}")
 
-    lab.step("The client connects and closes; tcpdump writes it all to the file.")
+    lab.step("The client connects and closes; dumpcap writes it all to the file.")
     server.start([sys.executable, str(CLIENT), lab.family]).ends(0)
     lab.sees("""
         localhost > localhost.8080: Flags [S], seq J
@@ -39,7 +40,7 @@ def test_wireshark_shows_relative_numbers(lab: Lab, server: Host, tmp_path: Path
         ...
         localhost > localhost.8080: Flags [.], ack K+2
     """)
-    tcpdump.ends(0)
+    dumpcap.ends(0)
 
     lab.step("Opened with tshark, the handshake's numbers are 0 and 1, whatever J and K are.")
     tshark = server.start(f"tshark -n -r {capture} -T fields -e tcp.seq -e tcp.ack")

@@ -30,6 +30,7 @@ def test_two_active_opens_make_one_connection(lab: Lab, client: Host, server: Ho
     lab.sees("""
         ...
         client.7001 > server.7002: Flags [S], seq J
+        ...
         server.7002 > client.7001: Flags [S.], seq K, ack J+1
     """)
 

@@ -73,5 +73,10 @@ def test_an_nc_whose_input_has_ended_closes_by_itself(
     lab.step("Ctrl-C ends the server's nc; the client's ends without being told.")
     waiting.interrupt()
     netcat.ends(0)
-    connection.server.reaches(TIME_WAIT, owner=None)
+    lab.sees("""
+        server.16868 > client: Flags [F.], seq K, ack J, length 0
+        ...
+        client > server.16868: Flags [F.], seq J, ack K+1, length 0
+        server.16868 > client: Flags [.], ack J+1, length 0
+    """)
     connection.client.reaches(CLOSED)

@@ -57,7 +57,12 @@ def test_four_segments_when_the_client_takes_its_time(
 def test_the_numbers_whether_four_segments_or_three(
     lab: Lab, client: Host, server: Host, nc: str
 ) -> None:
-    """The client's FIN is acknowledged, and acknowledges the server's, merged or not."""
+    """The client's FIN is acknowledged, and acknowledges the server's, merged or not.
+
+    Whether TIME_WAIT follows is not said here. An acknowledgement that a timer sends on one
+    processor can be overtaken by the FIN that the program sends on another; the server answers the
+    stale one from TIME_WAIT, the client resets, and TIME_WAIT is over (RFC 1337).
+    """
     lab.step("telnet is connected to nc.")
     waiting = server.start(f"{nc} -l 16868")
     listener = waiting.listens(16868)
@@ -76,5 +81,4 @@ def test_the_numbers_whether_four_segments_or_three(
         client > server.16868: Flags [F.], seq J, ack K+1, length 0
         server.16868 > client: Flags [.], ack J+1, length 0
     """)
-    connection.server.reaches(TIME_WAIT, owner=None)
     connection.client.reaches(CLOSED)

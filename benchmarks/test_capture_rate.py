@@ -1,0 +1,54 @@
+"""What the capture keeps of 200,000 small frames a second, on both hosts: all of them.
+
+What it reached and what it kept is told; that a machine too slow to send so fast proves nothing
+about it is told too, by the rate that was reached.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.evidence.events import FramesLost
+from harness.lab import Host, Lab
+
+FLOOD = Path(__file__).with_name("flood.py")
+RATE = 200_000
+COUNT = 200_000
+SIZE = 100
+LIMIT = 120.0
+
+
+@pytest.mark.families("ipv4")
+def test_nothing_is_lost(benchmark: Any, lab: Lab, client: Host) -> None:
+    """A second of it; both hosts keep every frame."""
+
+    def flood() -> tuple[int, float]:
+        program = client.start([sys.executable, str(FLOOD), "eth0", str(COUNT), str(RATE)])
+        program.ends(0, seconds=LIMIT)
+        sent, seconds = program.output.split()
+        return int(sent), float(seconds)
+
+    sent, seconds = benchmark.pedantic(flood, rounds=1)
+    lab.settle()
+    kept = {
+        host: sum(each.length == SIZE for each in lab.timeline.frames[host]) for host in lab.hosts
+    }
+    lost = {
+        host: sum(
+            each.count
+            for each in lab.timeline.events
+            if isinstance(each, FramesLost) and each.host == host
+        )
+        for host in lab.hosts
+    }
+    benchmark.extra_info |= {
+        "sent": sent,
+        "frames_a_second": round(sent / seconds),
+        "kept": kept,
+        "counted_as_lost": lost,
+    }
+    for host in lab.hosts:
+        assert kept[host] + lost[host] == sent, f"{host}: what is lost is counted"
+    assert not any(lost.values()), benchmark.extra_info

@@ -1,0 +1,79 @@
+"""Both ends of a connection at one moment: the word of a scenario, and its pure judgement."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness import CLOSE_WAIT, ESTABLISHED, FIN_WAIT1, FIN_WAIT2
+from harness.evidence.events import SocketSeen
+from harness.evidence.expectations import EndpointLooks, moment_of_both
+from harness.evidence.timeline import Timeline
+from harness.evidence.verdicts import ExpectationFailed
+from harness.lab import Host, Lab
+from harness.tcp.segment import Address
+from harness.tcp.states import State
+
+HERE, THERE = Address("10.0.0.1", 1), Address("10.0.0.2", 2)
+
+
+def seen(host: str, state: State, time: int, not_before: int) -> SocketSeen:
+    local, remote = (HERE, THERE) if host == "client" else (THERE, HERE)
+    return SocketSeen(time, host, local, remote, state, not_before=not_before)
+
+
+def both(timeline: Timeline, client: State, server: State, until: int = 100) -> int | None:
+    looks = (
+        EndpointLooks(("client", HERE, THERE), client),
+        EndpointLooks(("server", THERE, HERE), server),
+    )
+    return moment_of_both(timeline, looks, {"client": until, "server": until})
+
+
+@pytest.fixture
+def recorded() -> Timeline:
+    """The client: FIN_WAIT1 at 10, still at 20, FIN_WAIT2 at 22. The server: CLOSE_WAIT at 21."""
+    timeline = Timeline()
+    timeline.add(seen("client", FIN_WAIT1, 10, 5))
+    timeline.add(seen("client", FIN_WAIT2, 22, 20))
+    timeline.add(seen("server", ESTABLISHED, 8, 7))
+    timeline.add(seen("server", CLOSE_WAIT, 21, 19))
+    return timeline
+
+
+def test_states_whose_samples_overlap_were_there_at_one_moment(recorded: Timeline) -> None:
+    assert both(recorded, FIN_WAIT1, ESTABLISHED) == 10
+    assert both(recorded, FIN_WAIT2, CLOSE_WAIT) == 22
+
+
+def test_states_that_only_may_have_overlapped_are_not_claimed(recorded: Timeline) -> None:
+    """FIN_WAIT1 is known until 20, CLOSE_WAIT from 21 on: nobody saw them at one moment."""
+    assert both(recorded, FIN_WAIT1, CLOSE_WAIT) is None
+
+
+def test_the_last_state_is_known_until_the_last_sample_only(recorded: Timeline) -> None:
+    recorded.add(seen("server", ESTABLISHED, 60, 59))
+    assert both(recorded, FIN_WAIT2, ESTABLISHED, until=50) is None
+    assert both(recorded, FIN_WAIT2, ESTABLISHED, until=60) == 60
+
+
+def test_both_ends_reach_their_states(lab: Lab, client: Host, server: Host) -> None:
+    connection = client.connect(server.listen(port=80))
+    connection.reaches(client=ESTABLISHED, server=ESTABLISHED)
+    connection.client.close()
+    connection.reaches(client=FIN_WAIT2, server="CLOSE-WAIT")
+
+
+def test_states_that_never_meet_fail_with_both_histories(
+    lab: Lab, client: Host, server: Host
+) -> None:
+    connection = client.connect(server.listen(port=80))
+    connection.reaches(client=ESTABLISHED, server=ESTABLISHED)
+    connection.client.close()
+    connection.reaches(client=FIN_WAIT2, server=CLOSE_WAIT)
+    with pytest.raises(ExpectationFailed) as failure:
+        connection.reaches(client=ESTABLISHED, server=CLOSE_WAIT, seconds=0.2)
+    message = str(failure.value)
+    assert "at one moment" in message
+    assert "expected  ESTABLISHED" in message
+    assert "expected  CLOSE_WAIT" in message
+    assert "FIN_WAIT2" in message
