@@ -108,17 +108,16 @@ def _loopback_up() -> None:
     encoder.close()
 
 
-def _captured(*, loopback: bool, buffer: int, datagrams: int) -> tuple[int, int, int]:
-    """Send so many datagrams while nobody reads; then kept, lost, and read from memory."""
-    capture.WISHED_BUFFER = buffer
+def _captured(*, loopback: bool, blocks: int, datagrams: int) -> tuple[int, int, int]:
+    """Send so many datagrams while nobody reads; then kept, lost, and lost since."""
+    capture.BLOCKS = blocks
     memory = os.memfd_create("frames")
     own = Capture(memory, loopback=loopback)
     _loopback_up()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         for number in range(datagrams):
             sender.sendto(b"%5d" % number + bytes(200), ("127.0.0.1", 9))
-    while own.drain():
-        pass
+    own.settle()
     own.count_losses()
     read = [
         each for each in FrameReader(memory, {1: "lo"}).read() if len(each.data) == 14 + 28 + 205
@@ -127,16 +126,14 @@ def _captured(*, loopback: bool, buffer: int, datagrams: int) -> tuple[int, int,
 
 
 def test_what_does_not_fit_is_counted_as_lost() -> None:
-    kept, lost, again = in_own_namespace(
-        lambda: _captured(loopback=True, buffer=64 << 10, datagrams=2000)
-    )
+    kept, lost, again = in_own_namespace(lambda: _captured(loopback=True, blocks=2, datagrams=2000))
     assert 0 < kept < 2000
     assert lost > 0
     assert again == 0, "counted once"
 
 
 def test_nothing_is_lost_that_fits() -> None:
-    assert in_own_namespace(lambda: _captured(loopback=True, buffer=4 << 20, datagrams=1000)) == (
+    assert in_own_namespace(lambda: _captured(loopback=True, blocks=16, datagrams=1000)) == (
         1000,
         0,
         0,
@@ -144,7 +141,7 @@ def test_nothing_is_lost_that_fits() -> None:
 
 
 def test_loopback_is_left_out_by_the_kernel() -> None:
-    assert in_own_namespace(lambda: _captured(loopback=False, buffer=4 << 20, datagrams=1000)) == (
+    assert in_own_namespace(lambda: _captured(loopback=False, blocks=16, datagrams=1000)) == (
         0,
         0,
         0,

@@ -9,7 +9,7 @@ from harness.evidence.events import SocketSeen
 from harness.evidence.expectations import EndpointLooks, moment_of_both
 from harness.evidence.timeline import Timeline
 from harness.evidence.verdicts import ExpectationFailed
-from harness.lab import Host, Lab
+from harness.lab import Host
 from harness.tcp.segment import Address
 from harness.tcp.states import State
 
@@ -56,16 +56,14 @@ def test_the_last_state_is_known_until_the_last_sample_only(recorded: Timeline) 
     assert both(recorded, FIN_WAIT2, ESTABLISHED, until=60) == 60
 
 
-def test_both_ends_reach_their_states(lab: Lab, client: Host, server: Host) -> None:
+def test_both_ends_reach_their_states(client: Host, server: Host) -> None:
     connection = client.connect(server.listen(port=80))
     connection.reaches(client=ESTABLISHED, server=ESTABLISHED)
     connection.client.close()
     connection.reaches(client=FIN_WAIT2, server="CLOSE-WAIT")
 
 
-def test_states_that_never_meet_fail_with_both_histories(
-    lab: Lab, client: Host, server: Host
-) -> None:
+def test_states_that_never_meet_fail_with_both_histories(client: Host, server: Host) -> None:
     connection = client.connect(server.listen(port=80))
     connection.reaches(client=ESTABLISHED, server=ESTABLISHED)
     connection.client.close()

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from harness.doctor.facts import (
-    LARGEST_RECEIVE_BUFFER,
     MOST_NETWORK_NAMESPACES,
     MOST_USER_NAMESPACES,
     USER_NAMESPACES_ALLOWED,
@@ -120,11 +119,6 @@ def test_each_lack_is_named_with_what_mends_it(lacking: Facts, subject: str, men
             "apt-get install --no-install-recommends telnet tshark",
         ),
         (replace(GOOD, packages={**GOOD.packages, "pytest-xdist": None}), "one after", "pip"),
-        (
-            replace(NOBODY, settings={LARGEST_RECEIVE_BUFFER: 212992}),
-            "212992",
-            "sudo sysctl -w net.core.rmem_max=268435456",
-        ),
         (replace(GOOD, tracepoints=False, tracing_mounted=False), "tracefs", "mount -t tracefs"),
         (
             replace(GOOD, trial=Trial(frames=3, sys_is_empty=True)),
@@ -142,12 +136,6 @@ def test_what_is_only_smaller_than_it_could_be_is_a_note(
     assert len(notes) == 1
     assert text in notes[0].text
     assert mend in commands(facts)
-
-
-def test_the_receive_buffer_does_not_bind_the_machines_root() -> None:
-    settings = {LARGEST_RECEIVE_BUFFER: 212992}
-    assert commands(replace(GOOD, settings=settings)) == ""
-    assert commands(replace(GOOD, settings=settings, whole_machine=False)) != ""
 
 
 def test_user_namespaces_do_not_matter_to_the_machines_root() -> None:

@@ -9,13 +9,11 @@ USER_NAMESPACES_ALLOWED = "kernel.unprivileged_userns_clone"
 USER_NAMESPACES_RESTRICTED = "kernel.apparmor_restrict_unprivileged_userns"
 MOST_USER_NAMESPACES = "user.max_user_namespaces"
 MOST_NETWORK_NAMESPACES = "user.max_net_namespaces"
-LARGEST_RECEIVE_BUFFER = "net.core.rmem_max"
 SETTINGS = (
     USER_NAMESPACES_ALLOWED,
     USER_NAMESPACES_RESTRICTED,
     MOST_USER_NAMESPACES,
     MOST_NETWORK_NAMESPACES,
-    LARGEST_RECEIVE_BUFFER,
 )
 """Kernel settings that can forbid or limit a lab; the first two exist on some kernels only."""
 

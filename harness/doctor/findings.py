@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from harness.doctor.facts import LARGEST_RECEIVE_BUFFER, Facts, Trial
+from harness.doctor.facts import Facts, Trial
 from harness.doctor.permissions import mend_permissions, outside_remark, who
 from harness.programs import PACKAGES
 
 OLDEST_PYTHON = (3, 11)
 HANDSHAKE = 3
-ENOUGH_BUFFER = 16 << 20
-WISHED_BUFFER = 256 << 20
 
 
 class Verdict(Enum):
@@ -41,7 +39,7 @@ def examine(facts: Facts) -> list[Finding]:
     found = [_python(facts), *_packages(facts), _you(facts)]
     if facts.trial is not None:
         found += _lab(facts, facts.trial)
-    found += [*_buffer(facts), _tracepoints(facts), *_programs(facts)]
+    found += [_tracepoints(facts), *_programs(facts)]
     return found
 
 
@@ -126,22 +124,6 @@ def _capture(trial: Trial) -> Finding:
         f"a handshake has {HANDSHAKE} segments, but AF_PACKET showed {trial.frames}: "
         "this kernel's packet sockets do not work (gVisor, for one, is no Linux kernel)",
         ("run on a machine, or in a virtual machine, with a Linux kernel",),
-    )
-
-
-def _buffer(facts: Facts) -> Iterator[Finding]:
-    limit = facts.settings.get(LARGEST_RECEIVE_BUFFER)
-    privileged = facts.whole_machine and "NET_ADMIN" in facts.capabilities
-    if limit is None or privileged or limit >= ENOUGH_BUFFER:
-        return
-    outside = outside_remark(facts)
-    yield Finding(
-        Verdict.NOTE,
-        "capture",
-        f"{LARGEST_RECEIVE_BUFFER} is {limit} octets: a burst of traffic at full speed can be too "
-        "much for an unprivileged capture. Lost frames are counted, and such a scenario is "
-        "reported as inconclusive",
-        (f"{_sudo(facts)}sysctl -w {LARGEST_RECEIVE_BUFFER}={WISHED_BUFFER}{outside}",),
     )
 
 

@@ -1,7 +1,7 @@
 """Whether something was repeated when it should be: moments that were seen against a schedule.
 
-Pure. A kernel timer starts anew with each transmission, so what is judged are the gaps. A timer is
-never early; how late it may be is said in one place, `harness.tcp.timers.late`.
+Pure. A kernel timer starts anew with each transmission, so what is judged are the gaps. How early
+and how late a timer may seem is said in one place, `early` and `late` in `harness.tcp.timers`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from harness.evidence.events import NANOSECONDS
-from harness.tcp.timers import late
+from harness.tcp.timers import early, late
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def faults(seen: Repeated, schedule: Sequence[float]) -> list[str]:
 def _fault(what: str, span: tuple[int, int], gap: float) -> str:
     """The sentence, when a moment somewhere in `span` (ns since the last one) cannot be on time."""
     earliest, latest = (each / NANOSECONDS for each in span)
-    if latest < gap:
+    if latest < early(gap):
         return f"{what} early, after {latest:.6f} s instead of {gap:g} s"
     if earliest > late(gap):
         return f"{what} late, after {earliest:.6f} s instead of {gap:g} s (at most {late(gap):g} s)"

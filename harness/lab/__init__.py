@@ -1,10 +1,11 @@
 """The rim: everything that touches the kernel. It records; it judges nothing."""
 
 from harness.lab.connection import Connection
-from harness.lab.endpoint import BOTH, READ, WRITE, Endpoint, Listener
+from harness.lab.endpoint import BOTH, READ, WRITE, Endpoint
 from harness.lab.errors import HostGone, LabError, SandboxUnavailable
 from harness.lab.host import Host
 from harness.lab.lab import Lab, open_lab
+from harness.lab.listener import Listener
 from harness.lab.program import Program
 from harness.lab.rule import Rule
 from harness.lab.sandbox import Sandbox

@@ -134,9 +134,13 @@ class Agent:
         """Sample closely for so long: somebody waits."""
         self._sampler.attend(seconds)
 
+    def do_sample(self) -> None:
+        """Sample the sockets once; what has changed is told before the answer."""
+        self._sampler.sample()
+
     def do_settle(self) -> tuple[int, int, int]:
         """Drain the capture, sample once; samples so far, time of this one, frames lost so far."""
-        while self.capture.drain():
+        if self.capture.settle():
             os.eventfd_write(self._bell, 1)
         lost = self.capture.count_losses()
         if lost:

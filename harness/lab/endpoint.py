@@ -50,7 +50,8 @@ class Endpoint:
         self._connecting: Call | None = None
         self.peer: Endpoint | None = None
         """The other end, where it is known."""
-        self._seen_until = 0
+        self._reached = -1
+        """The observation, in the endpoint's history, that satisfied the last `reaches`."""
 
     def __repr__(self) -> str:
         to = f" to {self.host.lab.names.endpoint(self.remote)}" if self.remote else ""
@@ -102,7 +103,8 @@ class Endpoint:
 
         The deadline is derived from the kernel's own timers, or `seconds` from now. `owner` is who
         has it open: None for nobody, a host for its built-in endpoints, a program, a process id.
-        Queues are bytes. Observations since the last `reaches` count, short ones too.
+        Queues are bytes. What was seen since the last `reaches` counts, short states too; what
+        satisfied that one counts again only if it is still so.
         """
         looks = self._looks(state, owner, send_queue, receive_queue)
         lab = self.host.lab
@@ -110,20 +112,30 @@ class Endpoint:
         if looks.state is State.CLOSED and self._never_seen():
             return None  # it came and went between two samples, or never was: it is not there now
 
+        start = self._first_that_counts()
+
         def reached() -> bool:
-            return first_that_holds(lab.timeline, looks, self._seen_until) is not None
+            return first_that_holds(lab.timeline, looks, start) is not None
 
         limit = seconds if seconds is not None else lab.deadlines.state_change(self, looks.state)
         lab.wait_until(reached, f"{self!r} to reach {looks}", limit)
-        index = first_that_holds(lab.timeline, looks, self._seen_until)
+        index = first_that_holds(lab.timeline, looks, start)
         if index is None:
             raise ExpectationFailed(
                 explain_not_reached(
-                    lab.timeline, looks, self._seen_until, lab.seconds_since(began), lab.origin
+                    lab.timeline, looks, start, lab.seconds_since(began), lab.origin
                 )
             )
-        self._seen_until = index
+        self._reached = index
         return lab.timeline.history(self.key)[index]
+
+    def _first_that_counts(self) -> int:
+        """The first observation in the history that the next `reaches` may take."""
+        if self._reached < 0:
+            return 0
+        self.host.sample()
+        still_so = len(self.host.lab.timeline.history(self.key)) == self._reached + 1
+        return self._reached if still_so else self._reached + 1
 
     def _never_seen(self) -> bool:
         self.host.lab.settle()
@@ -163,8 +175,8 @@ class Endpoint:
     def gives_up_on_schedule(self) -> None:
         """Expect what is unanswered (SYN, SYN-ACK) to be sent again when the kernel's settings say.
 
-        And after the last time the endpoint to be CLOSED, also on time: never early, and late by
-        no more than a kernel timer may be.
+        And after the last time the endpoint to be CLOSED, also on time: early or late by no more
+        than a kernel timer may be (`early` and `late` in `harness.tcp.timers`).
         """
         from harness.lab.schedule import gives_up_on_schedule
 
@@ -273,43 +285,3 @@ def _owner(owner: object) -> Owner | None:
     if isinstance(owner, int):
         return Owner(f"process {owner}", lambda pid: pid == owner)
     raise CallFailed(f"owner: a host, a program, a process id or None, not {owner!r}")
-
-
-class Listener(Endpoint):
-    """A listening socket, built-in or a program's."""
-
-    def __init__(self, host: Host, local: Address, number: int | None = None) -> None:
-        super().__init__(host, local, None, number)
-        self._accepted: dict[Address, int] = {}
-        self._accepting: Call | None = None
-
-    def accept_next(self) -> Call:
-        """Begin accept(2); returns at once, also when no connection is complete yet."""
-        if self.number is None:
-            raise LabError(f"{self!r} is a program's: the program accepts, not the scenario")
-        self._accepting = Call(self.host, self.host.lab.next_call(), "accept")
-        self.host.socket("accept", call=self._accepting.number, number=self.number)
-        return self._accepting
-
-    def accept_from(self, peer: Address) -> int:
-        """accept(2) until the connection with this peer comes; the number of its socket."""
-        while peer not in self._accepted:
-            call = self._accepting or self.accept_next()
-            self._accepting = None
-            accepted = call.returns()
-            assert isinstance(accepted, tuple)
-            self._accepted[Address(*accepted[1])] = accepted[0]
-        return self._accepted[peer]
-
-
-class PassiveEnd(Endpoint):
-    """The server's end of a connection: accepted when something is to be done with it."""
-
-    def __init__(self, listener: Listener, local: Address, remote: Address) -> None:
-        super().__init__(listener.host, local, remote)
-        self.listener = listener
-
-    def accept(self) -> None:
-        """Take this connection out of the listener's queue; accept(2)."""
-        if self.number is None and self.remote is not None:
-            self.number = self.listener.accept_from(self.remote)

@@ -12,8 +12,9 @@ from harness.evidence.events import RuleChanged
 from harness.evidence.listing import Listing
 from harness.lab.call import Call
 from harness.lab.connection import Connection
-from harness.lab.endpoint import Endpoint, Listener, PassiveEnd
+from harness.lab.endpoint import Endpoint
 from harness.lab.errors import LabError
+from harness.lab.listener import Listener, PassiveEnd
 from harness.lab.listings import agreed_listing
 from harness.lab.program import Program
 from harness.lab.program_texts import not_started
@@ -82,6 +83,10 @@ class Host:
     def socket(self, what: str, **arguments: Any) -> Any:
         """Have the agent do something with a built-in socket."""
         return self.ask("socket", what=what, arguments=arguments)
+
+    def sample(self) -> None:
+        """Have the host's sockets sampled once, now."""
+        self.ask("sample")
 
     def settle(self) -> int:
         """Have everything recorded that has happened by now; samples taken so far."""

@@ -258,7 +258,7 @@ class Lab:
             if isinstance(event, FramesLost):
                 raise Inconclusive(
                     f"the capture on {event.host} lost {event.count} frames: what it does not show "
-                    "may have happened. A larger net.core.rmem_max helps when not run as root."
+                    "may have happened. It keeps up with some 200,000 frames a second: send less."
                 )
             if isinstance(event, ClockStepped):
                 raise Inconclusive(

@@ -19,8 +19,8 @@ from harness.tcp.states import State
 
 if TYPE_CHECKING:
     from harness.lab.connection import Connection
-    from harness.lab.endpoint import Listener
     from harness.lab.host import Host
+    from harness.lab.listener import Listener
 
 MOST_SOCKETS = 6
 """Sockets of a program that a message shows: the newest."""
@@ -110,7 +110,7 @@ class Program:
 
     def listens(self, port: int) -> Listener:
         """Wait until the program listens on `port` for the lab's address family; that socket."""
-        from harness.lab.endpoint import Listener
+        from harness.lab.listener import Listener
 
         lab = self.host.lab
 
@@ -141,7 +141,8 @@ class Program:
         not be seen: let the other end hold it open.
         """
         from harness.lab.connection import Connection
-        from harness.lab.endpoint import Endpoint, PassiveEnd
+        from harness.lab.endpoint import Endpoint
+        from harness.lab.listener import PassiveEnd
 
         port, timeline = listener.local.port, self.host.lab.timeline
 

@@ -26,7 +26,6 @@ import psutil
 from harness.evidence.events import HostReady
 from harness.lab import gate, namespaces, settings
 from harness.lab.agent import Description, be_a_host
-from harness.lab.capture import SO_TIMESTAMPNS, packet_socket
 from harness.lab.interfaces import prepare
 from harness.lab.topology import LABS, Family, Plan, host_names, plan
 
@@ -234,17 +233,10 @@ def _guard(child: int, lifeline: socket.socket) -> int:
 
 
 def _warm_up() -> None:
-    """Do first what every host does first: its agent inherits the outcome instead of repeating it.
-
-    A packet socket that asks for timestamps stays open: the first one on a machine makes the
-    kernel patch its own code.
-    """
+    """Do first what every host does first; its agent then inherits the outcome."""
     prepare(("client", "server"), router=False)
     psutil.net_connections(kind="tcp")
     pickle.loads(pickle.dumps(HostReady(0, "", 0, {})))
-    keeper = packet_socket(0)
-    keeper.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-    keeper.detach()
     gc.freeze()
 
 

@@ -1,7 +1,8 @@
 """How long Linux's own timers let a connection be: from its settings, never from a wish.
 
-Pure: settings in, seconds out. Nominal times; a kernel timer is never early and may be late by the
-granularity of its timer wheel, which `late` allows for, in this one place.
+Pure: settings in, seconds out. Nominal times; a kernel timer is never early by its own count, and
+may be late by the granularity of its timer wheel. `early` and `late` say what that is on a wall
+clock, in this one place.
 """
 
 from __future__ import annotations
@@ -38,6 +39,17 @@ DEFAULTS = {
 def late(seconds: float) -> float:
     """The latest moment at which a timer of this length runs out: an eighth and two ticks more."""
     return seconds * (1 + 1 / WHEEL_SHARE) + 2 * TICK
+
+
+def early(seconds: float) -> float:
+    """The earliest moment, on a wall clock, at which a timer of this length runs out.
+
+    The wheel counts ticks and is never early by them, but the ticks themselves can come late: when
+    the CPU that counts them is held up (in a virtual machine: not running), a timer is armed on a
+    count that is behind, and ends that much early. Seen: 0.85 ms; the count was seen to be behind
+    by a tick or two on a busy machine (CLOCK_MONOTONIC less CLOCK_MONOTONIC_COARSE).
+    """
+    return max(0.0, seconds - 2 * TICK)
 
 
 def setting(settings: Mapping[str, str], name: str) -> int:

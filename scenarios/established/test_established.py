@@ -29,7 +29,6 @@ def test_data_waits_in_the_queues_of_an_established_connection(
         client > server: Flags [P.], seq J+1:J+6, ack K+1, length 5
         server > client: Flags [.], ack J+6
     """)
-    connection.client.stays(ESTABLISHED, send_queue=0, seconds=0.3)
     connection.server.receives(b"hello")
     connection.server.reaches(ESTABLISHED, receive_queue=0)
 

@@ -1,0 +1,53 @@
+"""A listening socket, and the ends of connections that come out of its queue."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.lab.call import Call
+from harness.lab.endpoint import Endpoint
+from harness.lab.errors import LabError
+from harness.tcp.segment import Address
+
+if TYPE_CHECKING:
+    from harness.lab.host import Host
+
+
+class Listener(Endpoint):
+    """A listening socket, built-in or a program's."""
+
+    def __init__(self, host: Host, local: Address, number: int | None = None) -> None:
+        super().__init__(host, local, None, number)
+        self._accepted: dict[Address, int] = {}
+        self._accepting: Call | None = None
+
+    def accept_next(self) -> Call:
+        """Begin accept(2); returns at once, also when no connection is complete yet."""
+        if self.number is None:
+            raise LabError(f"{self!r} is a program's: the program accepts, not the scenario")
+        self._accepting = Call(self.host, self.host.lab.next_call(), "accept")
+        self.host.socket("accept", call=self._accepting.number, number=self.number)
+        return self._accepting
+
+    def accept_from(self, peer: Address) -> int:
+        """accept(2) until the connection with this peer comes; the number of its socket."""
+        while peer not in self._accepted:
+            call = self._accepting or self.accept_next()
+            self._accepting = None
+            accepted = call.returns()
+            assert isinstance(accepted, tuple)
+            self._accepted[Address(*accepted[1])] = accepted[0]
+        return self._accepted[peer]
+
+
+class PassiveEnd(Endpoint):
+    """The server's end of a connection: accepted when something is to be done with it."""
+
+    def __init__(self, listener: Listener, local: Address, remote: Address) -> None:
+        super().__init__(listener.host, local, remote)
+        self.listener = listener
+
+    def accept(self) -> None:
+        """Take this connection out of the listener's queue; accept(2)."""
+        if self.number is None and self.remote is not None:
+            self.number = self.listener.accept_from(self.remote)
