@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import selectors
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
 import pytest
@@ -32,12 +33,9 @@ class KeptLabs:
         """Say how to enter every host, and wait for Enter (without a terminal: Ctrl-C)."""
         if not self.labs:
             return
-        with without_capture(self._config):
-            keyboard = _keyboard()
-            print("\n".join(self._invitation(keyboard)), flush=True)
-            self._wait_for_person(keyboard)
-        if keyboard is not None:
-            keyboard.close()
+        # From the first word on, because who reads it may press Ctrl-C before the wait has begun.
+        with without_capture(self._config), suppress(KeyboardInterrupt):
+            self._invite_and_wait()
         for _, lab in self.labs:
             lab.close()
         self.labs[0][1].sandbox.close()
@@ -50,6 +48,15 @@ class KeptLabs:
         how = "Enter" if keyboard is not None else f"Ctrl-C, or: kill -INT {os.getpid()}"
         return [*lines, "", f"To end {'it' if len(self.labs) == 1 else 'them all'}: {how}"]
 
+    def _invite_and_wait(self) -> None:
+        keyboard = _keyboard()
+        print("\n".join(self._invitation(keyboard)), flush=True)
+        try:
+            self._wait_for_person(keyboard)
+        finally:
+            if keyboard is not None:
+                keyboard.close()
+
     def _wait_for_person(self, keyboard: TextIO | None) -> None:
         """Until Enter or Ctrl-C; what the hosts record meanwhile is taken in, as it always is."""
         with selectors.DefaultSelector() as selector:
@@ -57,11 +64,8 @@ class KeptLabs:
                 selector.register(keyboard, selectors.EVENT_READ)
             for _, lab in self.labs:
                 selector.register(lab, selectors.EVENT_READ, lab)
-            try:
-                while not self._take_in(selector):
-                    pass
-            except KeyboardInterrupt:
-                return
+            while not self._take_in(selector):
+                pass
 
     @staticmethod
     def _take_in(selector: selectors.BaseSelector) -> bool:

@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.evidence.events import ClockStepped, FramesLost
+from harness.evidence.timeline import Timeline
 from harness.report.folder import write_folder
 from harness.report.text import changed_settings, ladder, states_table
+from harness.report.words import circumstance_text
 
 if TYPE_CHECKING:
     from harness.lab.lab import Lab
@@ -59,10 +62,20 @@ class Reporter:
             "",
             f"kernel    {platform.system()} {platform.release()}, {platform.machine()}",
             "settings  " + "\n          ".join(changed_settings(timeline) or ["as in every lab"]),
+            *(f"CAUTION   {hole}: this run may prove nothing" for hole in holes(timeline)),
             f"evidence  {folder}",
             f"again     {again_command(item)}",
         ]
         report.sections.append((f"lab: {timeline.title}", "\n".join(lines)))
+
+
+def holes(timeline: Timeline) -> list[str]:
+    """What the evidence lacks, so that a failure may have another reason than it seems."""
+    return [
+        f"{event.host}: {circumstance_text(event)}"
+        for event in timeline.events
+        if isinstance(event, FramesLost | ClockStepped)
+    ]
 
 
 def again_command(item: pytest.Item) -> str:

@@ -171,6 +171,16 @@ def _labelled(label: str, text: str) -> list[str]:
     return textwrap.wrap(text, WIDTH, initial_indent=f"  {label:<9} ", subsequent_indent=" " * 12)
 
 
+def _other_endpoints(timeline: Timeline, host: str) -> str:
+    """What was seen on the host where an endpoint was looked for in vain; five at most."""
+    found = [key for key in timeline.endpoints() if key[0] == host]
+    texts = [
+        f"{endpoint_text(timeline, key)} {timeline.history(key)[-1].state}" for key in found[:5]
+    ]
+    more = [f"{len(found) - 5} more"] if len(found) > 5 else []
+    return "; ".join(texts + more) or f"no TCP socket was ever seen on {host}"
+
+
 def explain_not_reached(
     timeline: Timeline, looks: EndpointLooks, start: int, waited: float, origin: int
 ) -> str:
@@ -185,6 +195,8 @@ def explain_not_reached(
     ]
     if latest is not None:
         lines += _labelled("differs", "; ".join(looks.differences(latest)))
+    else:
+        lines += _labelled("others", _other_endpoints(timeline, looks.key[0]))
     earlier = history[max(start, len(history) - 6) : -1]
     for number, seen in enumerate(earlier):
         label = "" if number else "before"

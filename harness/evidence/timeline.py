@@ -47,11 +47,10 @@ class Timeline:
     """Hosts that only pass frames on: router and switch. What they send is not the origin's."""
     events: list[Event] = field(default_factory=list)
     frames: dict[str, list[CapturedFrame]] = field(default_factory=lambda: defaultdict(list))
-    wire: list[Segment] = field(default_factory=list)
-    """Each TCP segment once, as its sender's interface carried it, in the order of time."""
-    arrived: dict[str, list[Segment]] = field(default_factory=lambda: defaultdict(list))
-    """By host: every TCP segment that passed one of its interfaces, either way."""
-    malformed: int = 0
+    _wire: list[Segment] = field(default_factory=list)
+    _arrived: dict[str, list[Segment]] = field(default_factory=lambda: defaultdict(list))
+    _not_dissected: list[tuple[str, CapturedFrame]] = field(default_factory=list)
+    _malformed: int = 0
     _sockets: dict[EndpointKey, list[SocketSeen]] = field(default_factory=dict)
     _calls: dict[int, CallEnded] = field(default_factory=dict)
 
@@ -65,22 +64,45 @@ class Timeline:
             self._calls[event.call] = event
 
     def add_frames(self, host: str, frames: Iterable[CapturedFrame]) -> None:
-        """Record captured frames of a host and dissect the TCP segments among them."""
-        before = len(self.wire)
+        """Record captured frames of a host. They are dissected when somebody asks for segments."""
         for frame in frames:
             self.frames[host].append(frame)
+            self._not_dissected.append((host, frame))
+
+    @property
+    def wire(self) -> list[Segment]:
+        """Each TCP segment once, as its sender's interface carried it, in the order of time."""
+        self._dissect()
+        return self._wire
+
+    @property
+    def arrived(self) -> dict[str, list[Segment]]:
+        """By host: every TCP segment that passed one of its interfaces, either way."""
+        self._dissect()
+        return self._arrived
+
+    @property
+    def malformed(self) -> int:
+        """How many frames could not be read as what they say they are."""
+        self._dissect()
+        return self._malformed
+
+    def _dissect(self) -> None:
+        if not self._not_dissected:
+            return
+        for host, frame in self._not_dissected:
             try:
                 segment = dissect(frame.data, frame.time)
             except Malformed:
-                self.malformed += 1
+                self._malformed += 1
                 continue
             if segment is None:
                 continue
-            self.arrived[host].append(segment)
+            self._arrived[host].append(segment)
             if self._first_seen_here(host, frame):
-                self.wire.append(segment)
-        if len(self.wire) > before:
-            self.wire.sort(key=lambda segment: segment.time)
+                self._wire.append(segment)
+        self._not_dissected.clear()
+        self._wire.sort(key=lambda segment: segment.time)
 
     def _first_seen_here(self, host: str, frame: CapturedFrame) -> bool:
         if frame.interface.endswith(LOOPBACK):

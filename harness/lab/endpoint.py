@@ -25,6 +25,7 @@ from harness.evidence.verdicts import ExpectationFailed, Inconclusive
 from harness.lab.call import Call
 from harness.lab.errors import CallFailed, LabError
 from harness.lab.program import Program
+from harness.lab.sockets import SocketInUseError
 from harness.tcp.segment import Address
 from harness.tcp.states import State
 
@@ -254,7 +255,13 @@ class Endpoint:
     def _call(self, request: str, call_name: str, **arguments: Any) -> Call:
         number = self._open_socket()
         call = Call(self.host, self.host.lab.next_call(), call_name)
-        self.host.socket(request, call=call.number, number=number, **arguments)
+        try:
+            self.host.socket(request, call=call.number, number=number, **arguments)
+        except SocketInUseError as error:
+            raise LabError(
+                f"{self!r}: {call_name} cannot begin while an earlier call of that direction "
+                "waits; wait for that one first, with .returns() or .fails(errno)"
+            ) from error
         return call
 
     def _open_socket(self) -> int:

@@ -119,7 +119,10 @@ class Host:
         except OSError as error:
             raise LabError(
                 f"{self.name} cannot listen on {where[0]} port {port}: {error}\n"
-                + self.users_of(port)
+                + (
+                    self.users_of(port)
+                    or f"  its addresses are {', '.join(sorted(self.addresses))}"
+                )
             ) from error
         return Listener(self, Address(*local), number)
 
@@ -160,7 +163,10 @@ class Host:
         """
         listener = to if isinstance(to, Listener) else Listener(to, Address("", port or 0))
         if port is None and listener.local.port == 0:
-            raise LabError(f"{self.name}: connect to which port of {listener.host.name}?")
+            raise LabError(
+                f"{self.name}: connect to which port of {listener.host.name}? Give it as port=…, "
+                "or connect to what listen() returned."
+            )
         target = self._target(listener)
         family = FAMILY_NUMBERS[self.lab.family]
         call = Call(self, self.lab.next_call(), "connect")
@@ -253,9 +259,11 @@ class Host:
                 self.ask("sysctl", name=f"net.{short}", value=str(value))
             text = str(self.ask("read_sysctl", name=f"net.{short}"))
         except OSError as error:
+            problem = f"is refused by this kernel: {error}"
+            if isinstance(error, FileNotFoundError):
+                problem = "is not there: this kernel has no such setting, or not for each namespace"
             raise LabError(
-                f"{self.name}: sysctl {name} {'' if value is None else f'= {value} '}"
-                f"is refused by this kernel: {error}"
+                f"{self.name}: sysctl {name} {'' if value is None else f'= {value} '}{problem}"
             ) from error
         self.lab.settings[self.name][f"net.{short}"] = text
         return text

@@ -25,12 +25,13 @@ from harness.tcp.states import State
 CLOSEST = NANOSECONDS // 2000
 """Half a millisecond: no two looks are closer."""
 ATTENDED = 4 * NANOSECONDS // 1000
-IDLE = 50 * NANOSECONDS // 1000
+IDLE = 200 * NANOSECONDS // 1000
 """The longest pause between two looks, while somebody waits and while nobody does."""
 SAMPLED = 20 * NANOSECONDS // 1000
-"""A look is a sample, not a glance, when the last sample is older than this."""
-SHARE = 4
-"""A look is followed by a pause of at least this many times what it took: a fifth of a core."""
+"""While somebody waits, a look is a sample, not a glance, when the last sample is older than this:
+that the owner has changed and nothing else does not show in a glance."""
+SHARE = 3
+"""A look is followed by a pause of at least this many times the processor time that it took."""
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
 MAPPED = "::ffff:"
 
@@ -60,10 +61,11 @@ class Sampler:
         self._due = max(self._active_at, self._earliest)
 
     def attend(self, seconds: float) -> None:
-        """Somebody waits for a change for so long: look every few milliseconds meanwhile."""
+        """Somebody waits for a change for so long: look now, and every few milliseconds then."""
         now = time.monotonic_ns()
         self._attend_until = now + int(seconds * NANOSECONDS)
-        self._due = max(now, min(self._due, self._earliest))
+        if seconds:
+            self._due = now
 
     def wait(self) -> float:
         """Seconds until the next look is due."""
@@ -73,10 +75,11 @@ class Sampler:
         """Look, when it is time."""
         if (now := time.monotonic_ns()) < self._due:
             return
-        if now >= self._next_sample or self._changed():
+        began = time.thread_time_ns()
+        if self._next_sample <= now < self._attend_until or self._changed():
             self.sample()
         else:
-            self._schedule(now)
+            self._schedule(began)
 
     def _changed(self) -> bool:
         """Glance at sock_diag: whether anything has changed since the last sample."""
@@ -96,7 +99,7 @@ class Sampler:
 
     def sample(self) -> None:
         """Read every TCP socket of the host with psutil and record what has changed since."""
-        began = time.monotonic_ns()
+        began = time.thread_time_ns()
         before, self.sampled_at = self._unchanged_at, time.time_ns()
         self._unchanged_at = self.sampled_at
         diagnoses = self._diagnose()  # first: what changes later, the next glance finds changed
@@ -107,7 +110,7 @@ class Sampler:
             for key, (state, owner) in rows.items()
         }
         self._record_changes(present, before)
-        self._next_sample = began + SAMPLED
+        self._next_sample = time.monotonic_ns() + SAMPLED
         self._schedule(began)
 
     def _schedule(self, began: int) -> None:
@@ -115,7 +118,7 @@ class Sampler:
         now = time.monotonic_ns()
         ceiling = ATTENDED if now < self._attend_until else IDLE
         pause = min(ceiling, (now - self._active_at) // 8)
-        self._earliest = now + max(CLOSEST, SHARE * (now - began))
+        self._earliest = now + max(CLOSEST, SHARE * (time.thread_time_ns() - began))
         self._due = max(self._earliest, now + pause)
 
     def _observation(

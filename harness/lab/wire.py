@@ -19,6 +19,9 @@ from harness.tcp.segment import Segment
 if TYPE_CHECKING:
     from harness.lab.lab import Lab
 
+SHOWN = 5
+"""Segments that an explanation shows of those that nobody expected."""
+
 
 class Wire:
     """The segments of one lab, and how far the scenario has followed them."""
@@ -53,9 +56,20 @@ class Wire:
         if isinstance(found, Match):
             raise ExpectationFailed(
                 f"the wire showed more than was expected: {len(segments)} segments, of which the "
-                f"{found.last - found.first} expected ones begin at number {found.first + 1}"
+                f"{found.last - found.first} expected ones begin at number {found.first + 1}. "
+                "Not expected:\n\n" + self._shown(segments[: found.first] + segments[found.last :])
             )
         raise ExpectationFailed("the wire did not show what was expected\n\n" + explain(found))
+
+    def _shown(self, segments: list[Segment]) -> str:
+        """The first five of some segments, as tcpdump prints them."""
+        names = self._lab.names
+        lines = [
+            f"  {format_segment(each, lambda end: names.host(end.ip))}" for each in segments[:SHOWN]
+        ]
+        if len(segments) > SHOWN:
+            lines.append(f"  and {len(segments) - SHOWN} more")
+        return "\n".join(lines)
 
     def _follow(self, found: Match) -> tuple[Segment, ...]:
         segments = self.segments()
@@ -98,11 +112,7 @@ class Wire:
         )
         if len(lab.timeline.wire) > known:
             extra = lab.timeline.wire[known:]
-            shown = "\n".join(
-                f"  {format_segment(each, lambda end: lab.names.host(end.ip))}"
-                for each in extra[:5]
-            )
             raise ExpectationFailed(
                 f"silence was expected for {seconds:g} s, but {len(extra)} segments were sent\n\n"
-                + shown
+                + self._shown(extra)
             )

@@ -137,13 +137,14 @@ def event_text(timeline: Timeline, event: Event, began: dict[int, CallBegan]) ->
         case ProgramEnded():
             text = _program_ended_text(event)
         case _:
-            text = _circumstance_text(event)
+            text = circumstance_text(event)
     return text
 
 
-def _circumstance_text(
+def circumstance_text(
     event: Step | RuleChanged | SysctlSet | FramesLost | ClockStepped | HostReady,
 ) -> str:
+    """What happened to the scenario, a host, or the evidence itself."""
     match event:
         case Step():
             text = event.text
@@ -152,10 +153,10 @@ def _circumstance_text(
         case SysctlSet():
             text = sysctl_text(event)
         case FramesLost():
-            text = f"THE CAPTURE LOST {event.count} FRAMES: absence proves nothing from here on"
+            text = f"THE CAPTURE LOST {event.count} FRAMES"
         case ClockStepped():
             seconds = event.nanoseconds / NANOSECONDS
-            text = f"THE CLOCK WAS SET by {seconds:+.6f} s: times before and after do not compare"
+            text = f"THE CLOCK WAS SET by {seconds:+.6f} s"
         case HostReady():
             text = f"is up; network namespace {event.namespace}"
     return text
