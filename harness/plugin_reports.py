@@ -7,6 +7,7 @@ import platform
 import re
 import shlex
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import pytest
 
 from harness.evidence.events import ClockStepped, FramesLost
 from harness.evidence.timeline import Timeline
+from harness.lab.errors import HostGone
 from harness.report.folder import write_folder
 from harness.report.text import changed_settings, ladder, states_table
 from harness.report.words import circumstance_text
@@ -48,6 +50,8 @@ class Reporter:
 
     def explain(self, item: pytest.Item, lab: Lab, folder: Path, report: pytest.TestReport) -> None:
         """Add a section to the report of a failed scenario."""
+        with suppress(HostGone):  # what a host recorded until it went is there
+            lab.settle()
         lab.count_rules()
         write_folder(lab.timeline, folder)
         timeline = lab.timeline

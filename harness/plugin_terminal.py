@@ -22,9 +22,10 @@ def without_capture(config: pytest.Config) -> AbstractContextManager[None]:
 def has_terminal(config: pytest.Config) -> bool:
     """Whether this process writes to a terminal that can move its cursor.
 
-    A worker of pytest-xdist never does, although its standard output may well be one.
+    A worker of pytest-xdist never does, although its standard output may well be one: it has no
+    terminal reporter.
     """
-    if hasattr(config, "workerinput") or not config.pluginmanager.hasplugin("terminalreporter"):
+    if not config.pluginmanager.hasplugin("terminalreporter"):
         return False
     with without_capture(config):
         return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"

@@ -62,6 +62,10 @@ class Runs:
         """Run pytest, and wait until it has ended."""
         return self._pytester.run(*self.command(*arguments), stdin=stdin, timeout=60)
 
+    def run_command(self, *words: str) -> pytest.RunResult:
+        """Run any command that runs pytest."""
+        return self._pytester.run(*words, timeout=60)
+
     @staticmethod
     def command(*arguments: str) -> list[str]:
         """The command line, for whoever starts it in another way."""

@@ -93,12 +93,16 @@ def test_a_sysctl_is_set_shown_and_recorded(lab: Lab, client: Host, server: Host
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("net.ipv4.no_such_thing", 1), ("net.ipv4.tcp_syn_retries", "many")]
+    ("name", "value", "why"),
+    [
+        ("net.ipv4.no_such_thing", 1, "is not there"),
+        ("net.ipv4.tcp_syn_retries", "many", "is refused"),
+    ],
 )
 def test_a_sysctl_that_cannot_be_set_is_refused_by_name(
-    client: Host, name: str, value: int | str
+    client: Host, name: str, value: int | str, why: str
 ) -> None:
-    with pytest.raises(LabError, match=f"client: sysctl {name} = {value} is refused"):
+    with pytest.raises(LabError, match=f"client: sysctl {name} = {value} {why}"):
         client.sysctl(name, value)
 
 

@@ -29,7 +29,7 @@ LIMIT = 300
 UNPRIVILEGED = 65534
 """The user nobody."""
 NEEDED = "import psutil, pyroute2, pytest, scapy, xdist"
-OTHER_PYTHON = "UNPRIVILEGED_PYTHON"
+OTHER_PYTHON = "SOCKSTATES_UNPRIVILEGED_PYTHON"
 """An environment variable: an interpreter that nobody may run, where this one lies in a home."""
 
 
@@ -51,7 +51,8 @@ def _interpreter_of_nobody() -> str:
     """An interpreter with all that a lab needs, which the user nobody may run; else skip."""
     candidates = [os.environ.get(OTHER_PYTHON), sys.executable, shutil.which("python3")]
     for python in filter(None, candidates):
-        command = [*_lower(own_user_namespace=False), python, "-B", "-c", NEEDED]
+        # setpriv(1) itself still reaches what only root may; what it starts does not.
+        command = [*_lower(own_user_namespace=False), "env", python, "-B", "-c", NEEDED]
         if not subprocess.run(command, cwd="/", capture_output=True, check=False).returncode:
             return str(python)
     pytest.skip(

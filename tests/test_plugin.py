@@ -172,7 +172,9 @@ class TestFailure:
             path.name for path in folder.iterdir()
         }
         assert "so far" in (folder / "timeline.txt").read_text()
-        section = result.outlines[result.outlines.index("The wire:") : -3]
+        first = result.outlines.index("The wire:")
+        last = next(i for i, line in enumerate(result.outlines) if "short test summary" in line)
+        section = result.outlines[first:last]
         assert max(len(line) for line in section if not line.startswith("evidence")) <= 80
 
     def test_the_whole_traceback_is_there_for_who_asks_for_it(self, runs: Runs) -> None:
@@ -248,6 +250,7 @@ def test_workers_keep_their_labs_apart(runs: Runs) -> None:
             connection.server.reaches(ESTABLISHED)
             connection.client.send(b"x" * (number + 1))
             connection.server.receives(b"x" * (number + 1))
+            lab.settle()
             assert {each.length for each in lab.timeline.wire} == {0, number + 1}
             assert len({each.source for each in lab.timeline.wire}) == 2
         """

@@ -39,6 +39,8 @@ ETHTOOL_OFF = {
 IFF_NOARP = 0x80
 NUD_PERMANENT = 0x80
 IFA_F_NODAD = 0x02
+LOCAL_TABLE = 255
+"""RT_TABLE_LOCAL of linux/rtnetlink.h."""
 LOOPBACK, FIRST = 1, 2
 """Indexes in a new namespace: loopback, then the cables' ends in the order of the plan."""
 BRIDGE = 1000
@@ -131,12 +133,30 @@ def _address(encoder: Any, index: int, interface: Interface) -> None:
         "add", index=index, address=interface.ipv6, prefixlen=PREFIX_IPV6, flags=IFA_F_NODAD
     )
     encoder.link("set", index=index, state="up")
+    _accept_ipv6(encoder, index, interface)
     for address, mac in interface.neighbours:
         encoder.neigh("add", ifindex=index, dst=address, lladdr=mac, state=NUD_PERMANENT)
     for gateway in (interface.gateway_ipv4, interface.gateway_ipv6):
         if gateway:
             family = socket.AF_INET6 if ":" in gateway else socket.AF_INET
             encoder.route("add", dst="default", gateway=gateway, oif=index, family=family)
+
+
+def _accept_ipv6(encoder: Any, index: int, interface: Interface) -> None:
+    """Let segments for the IPv6 address be taken in from now on.
+
+    Even without duplicate address detection the kernel adds an address' local route later, in a
+    work queue (addrconf_dad_start in net/ipv6/addrconf.c). A SYN that comes before is thrown away
+    as somebody else's, and counted in Ip6InAddrErrors. This route is there when it is answered.
+    """
+    encoder.route(
+        "add",
+        dst=f"{interface.ipv6}/128",
+        type="local",
+        table=LOCAL_TABLE,
+        oif=index,
+        family=socket.AF_INET6,
+    )
 
 
 def set_up(names: tuple[str, ...], messages: bytes) -> dict[int, str]:
