@@ -32,6 +32,20 @@ SAMPLED = 20 * NANOSECONDS // 1000
 that the owner has changed and nothing else does not show in a glance."""
 SHARE = 3
 """A look is followed by a pause of at least this many times the processor time that it took."""
+STATES = {
+    1: State.ESTABLISHED,
+    2: State.SYN_SENT,
+    3: State.SYN_RECV,
+    4: State.FIN_WAIT1,
+    5: State.FIN_WAIT2,
+    6: State.TIME_WAIT,
+    8: State.CLOSE_WAIT,
+    9: State.LAST_ACK,
+    10: State.LISTEN,
+    11: State.CLOSING,
+    12: State.SYN_RECV,
+}
+"""The kernel's numbers (include/net/tcp_states.h); 12 is a request socket."""
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
 MAPPED = "::ffff:"
 
@@ -100,10 +114,10 @@ class Sampler:
     def sample(self) -> None:
         """Read every TCP socket of the host with psutil and record what has changed since."""
         began = time.thread_time_ns()
-        before, self.sampled_at = self._unchanged_at, time.time_ns()
-        self._unchanged_at = self.sampled_at
+        before, self._unchanged_at = self._unchanged_at, time.time_ns()
         diagnoses = self._diagnose()  # first: what changes later, the next glance finds changed
         rows = _rows()
+        self.sampled_at = time.time_ns()  # after the reading: no state is dated before its cause
         self._glanced = self._lasting(diagnoses)
         present = {
             key: self._observation(key, state, owner, diagnoses.get(key), before)
@@ -125,7 +139,7 @@ class Sampler:
         self, key: Key, state: State, owner: int | None, diagnosis: Diagnosis | None, before: int
     ) -> SocketSeen:
         local, remote = key
-        if diagnosis is None:
+        if diagnosis is None or STATES.get(diagnosis.state) is not state:  # it is changing just now
             return SocketSeen(
                 self.sampled_at, self._host, local, remote, state, owner, not_before=before
             )

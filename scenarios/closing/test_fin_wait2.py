@@ -28,7 +28,8 @@ def test_fin_wait2_until_the_client_closes_too(lab: Lab, client: Host, server: H
         client > server: Flags [.], ack K+2
     """)
 
-    lab.step("So it stays: nothing is sent, and both states last.")
+    lab.step("So it stays: both are so at one moment, nothing is sent, and both states last.")
+    connection.reaches(client=CLOSE_WAIT, server=FIN_WAIT2)
     lab.stays_quiet(seconds=0.5)
     connection.server.stays(FIN_WAIT2, owner=None, seconds=0.3)
     connection.client.stays(CLOSE_WAIT, owner=client, seconds=0.3)
