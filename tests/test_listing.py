@@ -1,6 +1,7 @@
 """What netstat and ss print, read; and their disagreement with observations, found."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -83,9 +84,9 @@ def test_rows_with_columns_missing_are_refused(read: object, line: str) -> None:
         read(line)
 
 
-def seen(state: State, time: int, **changes: object) -> SocketSeen:
+def seen(state: State, time: int, **changes: Any) -> SocketSeen:
     observation = SocketSeen(time, "server", SERVER, CLIENT, state, None, 1, 3, not_before=time - 5)
-    return replace(observation, **changes)  # type: ignore[arg-type]
+    return replace(observation, **changes)
 
 
 def judged(

@@ -7,6 +7,7 @@ all that it captured until then, so that no segment that was only read late is o
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from harness.evidence.verdicts import ExpectationFailed
@@ -80,6 +81,11 @@ class Wire:
     def _judge(self, lines: Pattern) -> Match | Mismatch:
         return match(lines, self.segments(), self.bindings, self._lab.names.addresses)
 
+    def _more_than_now(self) -> Callable[[], bool]:
+        """Says, each time it is asked, whether more segments are known than at this moment."""
+        known = len(self._lab.timeline.wire)
+        return lambda: len(self._lab.timeline.wire) > known
+
     def _wait_for(self, lines: Pattern) -> Match | Mismatch:
         """Wait for a match as long as the evidence comes nearer to it."""
         lab = self._lab
@@ -90,13 +96,9 @@ class Wire:
             if found.matched > nearest:
                 nearest = found.matched
                 deadline = time.monotonic() + lab.deadlines.next_segment()
-            known = len(lab.timeline.wire)
             awaiting = f"line {found.failed + 1} of the expected segments: {lines[found.failed]}"
-            if not lab.wait_until(
-                lambda known=known: len(lab.timeline.wire) > known,  # type: ignore[misc]
-                awaiting,
-                deadline - time.monotonic(),
-            ):
+            left = max(0.0, deadline - time.monotonic())
+            if not lab.wait_until(self._more_than_now(), awaiting, left):
                 break
             found = self._judge(lines)
         lab.settle()
@@ -107,9 +109,7 @@ class Wire:
         lab = self._lab
         lab.settle()
         known = len(lab.timeline.wire)
-        lab.wait_until(
-            lambda: len(lab.timeline.wire) > known, f"silence for {seconds:g} s", seconds
-        )
+        lab.wait_until(self._more_than_now(), f"silence for {seconds:g} s", seconds)
         if len(lab.timeline.wire) > known:
             extra = lab.timeline.wire[known:]
             raise ExpectationFailed(
