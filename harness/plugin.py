@@ -178,11 +178,21 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     try:
         yield
     except SPEAK_FOR_THEMSELVES as error:
+        verdict = _verdict(item, error)
         if not item.config.option.fulltrace:
-            shorten(error)
-        raise
+            shorten(verdict)
+        raise verdict from verdict.__cause__
     if LAB in item.stash:
         _finish(item.stash[LAB])
+
+
+def _verdict(item: pytest.Item, error: Exception) -> Exception:
+    """The error, or that the evidence cannot decide: a failure needs whole evidence too."""
+    doubt = item.stash[LAB].doubt() if LAB in item.stash else None
+    if doubt is None or not isinstance(error, ExpectationFailed):
+        return error
+    verdict = Inconclusive(f"{doubt}\n\nAs far as it goes, it says: {error}")
+    return verdict.with_traceback(error.__traceback__)
 
 
 def _finish(lab: Lab) -> None:

@@ -214,3 +214,16 @@ def test_no_host_shares_the_network_of_this_process(lab: Lab) -> None:
     others = {os.stat(f"/proc/{host.pid}/ns/net").st_ino for host in lab.hosts.values()}
     assert len(others) == len(lab.hosts)
     assert own not in others
+
+
+def test_when_the_sandbox_was_ended_the_next_lab_lives_in_a_new_one() -> None:
+    sandbox = Sandbox()
+    try:
+        with open_lab(sandbox) as lab:
+            os.kill(sandbox.pid, signal.SIGKILL)
+            with pytest.raises(HostGone):
+                lab.wait_until(lambda: False, "the end of its hosts", 30.0)
+        with open_lab(sandbox) as lab:
+            lab["client"].listen()
+    finally:
+        sandbox.close()

@@ -41,7 +41,6 @@ class Description:
 
     name: str
     capture_loopback: bool = False
-    sysctls: tuple[tuple[str, str], ...] = ()
 
 
 class Agent:
@@ -196,8 +195,6 @@ def be_a_host(
         os.sched_setaffinity(0, {processor})  # what rps_default_mask does for cables only
     if description.name == ROUTER:
         settings.pin(settings.FORWARDING)
-    for name, value in description.sysctls:
-        gate.write_sysctl(name, value)
     agent = Agent(description, control, memory, bell)
     inode = str(gate.network_namespace()[1])
     socket.send_fds(sandbox, [inode.encode()], [agent.capture.fileno()])

@@ -251,20 +251,27 @@ class Lab:
         """Expect that no TCP segment is sent for so long."""
         self.wire.stays_quiet(seconds)
 
-    def finish(self) -> None:
-        """At a scenario's end: what the evidence lacks, and which failed calls nobody judged."""
-        self.settle()
+    def doubt(self) -> str | None:
+        """Why the evidence cannot decide anything; None when it can."""
         for event in self.timeline.events:
             if isinstance(event, FramesLost):
-                raise Inconclusive(
+                return (
                     f"the capture on {event.host} lost {event.count} frames: what it does not show "
                     "may have happened. It keeps up with some 200,000 frames a second: send less."
                 )
             if isinstance(event, ClockStepped):
-                raise Inconclusive(
+                return (
                     f"the machine's clock was set by {event.nanoseconds / NANOSECONDS:+.3f} s "
                     "during the scenario: its times do not compare."
                 )
+        return None
+
+    def finish(self) -> None:
+        """At a scenario's end: what the evidence lacks, and which failed calls nobody judged."""
+        self.settle()
+        doubt = self.doubt()
+        if doubt:
+            raise Inconclusive(doubt)
         for call in self.calls:
             ended = call.ended
             if ended is not None and ended.error and not call.judged:

@@ -28,10 +28,13 @@ system call filter answers as if it were not."""
 
 
 class Sandbox:
-    """The process that holds this process' labs; started at the first need."""
+    """The process that holds this process' labs, and a new one where it was ended meanwhile."""
 
     def __init__(self) -> None:
         self._labs = count(1)
+        self._start()
+
+    def _start(self) -> None:
         self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._lifeline, guard = socket.socketpair()
         search = os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")])
@@ -69,6 +72,9 @@ class Sandbox:
 
         The hosts report on their own control sockets when they are ready.
         """
+        if self._process.poll() is not None:
+            self._let_go()
+            self._start()
         socket.send_fds(self._requests, [pickle.dumps(("open", request))], descriptors)
         plan, captures = self._answer()
         assert isinstance(plan, Plan)
@@ -76,8 +82,11 @@ class Sandbox:
 
     def close_lab(self, lab: int) -> None:
         """End every process of a lab; returns when they are gone."""
-        self._requests.send(pickle.dumps(("close", lab)))
-        self._answer()
+        try:
+            self._requests.send(pickle.dumps(("close", lab)))
+            self._answer()
+        except (ConnectionError, LabError):
+            self._process.wait()  # the sandbox has ended, and every lab with it
 
     def next_lab(self) -> int:
         """A number for the next lab of this process."""
@@ -85,15 +94,18 @@ class Sandbox:
 
     def close(self) -> None:
         """End the sandbox with all that is in it; returns when it is gone."""
+        self._let_go()
+        self._process.wait()
+
+    def _let_go(self) -> None:
         self._requests.close()
         self._lifeline.close()
-        self._process.wait()
 
     def _answer(self) -> tuple[Any, list[int]]:
         """What the sandbox says, and the descriptors that come with it."""
         data, descriptors, _, _ = socket.recv_fds(self._requests, MESSAGE_SIZE, MOST_DESCRIPTORS)
         if not data:
-            raise SandboxUnavailable(
+            raise LabError(
                 f"the sandbox ended unexpectedly (exit status {self._process.wait()}); "
                 "what it wrote on standard error says why"
             )

@@ -43,7 +43,6 @@ class LabRequest:
     router: bool
     families: tuple[Family, ...]
     capture_loopback: bool = False
-    sysctls: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(slots=True)
@@ -122,7 +121,7 @@ class _Sandbox:
             for descriptor in set(descriptors) - set(own):
                 os.close(descriptor)
             control, memory, bell = own
-            description = Description(host, request.capture_loopback, request.sysctls)
+            description = Description(host, request.capture_loopback)
             _live(description, socket.socket(fileno=control), memory, bell, theirs)
         namespaces.children_in(self.own_pid_namespace)
         theirs.close()
