@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import selectors
+import signal
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
@@ -33,7 +34,9 @@ class KeptLabs:
         """Say how to enter every host, and wait for Enter (without a terminal: Ctrl-C)."""
         if not self.labs:
             return
-        # From the first word on, because who reads it may press Ctrl-C before the wait has begun.
+        # A background job of a shell is born ignoring SIGINT, which is what we invite people to
+        # send. From the first word on: who reads it may press Ctrl-C before the wait has begun.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         with without_capture(self._config), suppress(KeyboardInterrupt):
             self._invite_and_wait()
         for _, lab in self.labs:

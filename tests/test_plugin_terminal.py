@@ -15,6 +15,9 @@ from tests.terminal import Terminal, screen
 pytest_plugins = ["pytester"]
 __all__ = ["runs"]
 
+LIMIT = 60.0
+"""Seconds in which a run that was interrupted has ended."""
+
 WAITING = """
 def test_before(lab):
     pass
@@ -59,10 +62,15 @@ class TestKeep:
         assert terminal.ends() == pytest.ExitCode.TESTS_FAILED
         assert not Path(f"/proc/{agent}").exists()
 
-    def test_without_a_terminal_until_interrupted(self, runs: Runs) -> None:
+    @pytest.mark.parametrize("in_background", [False, True])
+    def test_without_a_terminal_until_interrupted(self, runs: Runs, in_background: bool) -> None:
+        """Also as a shell's background job, which is born ignoring SIGINT."""
         runs.write(FAILING)
+        command = runs.command("--lab-keep")
+        if in_background:
+            command = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *command]
         with subprocess.Popen(
-            runs.command("--lab-keep"), cwd=runs.folder, stdout=subprocess.PIPE, text=True
+            command, cwd=runs.folder, stdout=subprocess.PIPE, text=True
         ) as process:
             assert process.stdout is not None
             written = ""
@@ -73,7 +81,10 @@ class TestKeep:
             assert f"kill -INT {process.pid}" in written
             hosts = enter_commands(written)
             process.send_signal(signal.SIGINT)
-            process.stdout.read()
+            try:
+                process.communicate(timeout=LIMIT)
+            finally:
+                process.kill()
         assert process.returncode == pytest.ExitCode.TESTS_FAILED
         assert len(hosts) == 2
         assert not any(os.path.exists(f"/proc/{each.split()[2]}") for each in hosts.values())
