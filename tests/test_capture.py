@@ -19,6 +19,7 @@ BULK = 200_000
 
 def _transfer(client: Host, server: Host) -> None:
     connection = client.connect(server.listen(port=5000))
+    connection.client.connecting.returns()
     connection.client.send(BULK, wait=False)
     connection.server.receives(bytes(BULK))
     connection.client.reaches(ESTABLISHED, send_queue=0)

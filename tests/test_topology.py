@@ -40,6 +40,7 @@ def test_each_segment_is_on_the_wire_once_whatever_passes_it_on(lab: Lab) -> Non
 
 def test_hosts_reach_each_other_through_a_router(client: Host, server: Host, router: Host) -> None:
     _connected(client, server)
+    router.lab.settle()
     assert len(router.lab.timeline.arrived["router"]) > 2 * 3
 
 

@@ -87,6 +87,7 @@ def test_stays_quiet_minds_a_segment(lab: Lab, connection: Connection, client: H
 
 def test_loopback_is_not_captured_unless_asked_for(client: Host) -> None:
     client.connect(client.listen()).client.reaches(ESTABLISHED)
+    client.lab.settle()
     assert not client.lab.timeline.wire
 
 
