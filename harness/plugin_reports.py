@@ -75,11 +75,16 @@ class Reporter:
 
 def holes(timeline: Timeline) -> list[str]:
     """What the evidence lacks, so that a failure may have another reason than it seems."""
-    return [
+    found = [
         f"{event.host}: {circumstance_text(event)}"
         for event in timeline.events
         if isinstance(event, FramesLost | ClockStepped)
     ]
+    if timeline.malformed:
+        found.append(
+            f"frames that could not be read as the TCP they say they are: {timeline.malformed}"
+        )
+    return found
 
 
 def again_command(item: pytest.Item) -> str:

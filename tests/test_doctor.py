@@ -30,7 +30,6 @@ GOOD = Facts(
     capabilities=PERMITTED,
     container="",
     system_call_filter=False,
-    profile="",
     settings={MOST_USER_NAMESPACES: 60000, MOST_NETWORK_NAMESPACES: 60000},
     tracing_mounted=True,
     tracepoints=True,

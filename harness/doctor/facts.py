@@ -46,8 +46,6 @@ class Facts:
     container: str
     """What kind of container we are in; empty: none that we know."""
     system_call_filter: bool
-    profile: str
-    """AppArmor's profile; empty or "unconfined": none."""
     settings: Mapping[str, int | None]
     tracing_mounted: bool
     tracepoints: bool

@@ -37,7 +37,6 @@ def look() -> Facts:
         capabilities=_capabilities(int(status.get("CapEff", "0"), 16)),
         container=_container(),
         system_call_filter=status.get("Seccomp", "0") != "0",
-        profile=_read("/proc/self/attr/current").removesuffix(" (enforce)"),
         settings={name: _setting(name) for name in SETTINGS},
         tracing_mounted=any(Path(each, "events").exists() for each in TRACING),
         tracepoints=any(os.access(Path(each, STATE_TRACEPOINT), os.R_OK) for each in TRACING),

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from harness.evidence.events import CallBegan, CallEnded, Event, SocketSeen, Step
+from harness.evidence.events import CallEnded, Event, SocketSeen, Step
 from harness.evidence.frames import CapturedFrame
 from harness.tcp.dissect import Malformed, dissect
 from harness.tcp.segment import Address, Segment
@@ -131,14 +131,6 @@ class Timeline:
     def call(self, number: int) -> CallEnded | None:
         """How a call ended, or None while it has not."""
         return self._calls.get(number)
-
-    def open_calls(self) -> list[CallBegan]:
-        """Calls that began and have not ended."""
-        return [
-            event
-            for event in self.events
-            if isinstance(event, CallBegan) and event.call not in self._calls
-        ]
 
     def steps(self) -> list[Step]:
         """The scenario's steps so far."""
