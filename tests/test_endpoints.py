@@ -121,6 +121,20 @@ def test_stays_needs_samples(connection: Connection, monkeypatch: pytest.MonkeyP
         connection.client.stays(ESTABLISHED, seconds=0)
 
 
+def test_what_follows_an_established_connection_does_not_meet_its_connect(
+    client: Host, server: Host
+) -> None:
+    made = client.connect(server.listen())
+    made.client.reaches(ESTABLISHED)
+    assert made.client.connecting.ended is not None
+
+
+def test_sending_waits_for_the_connection(client: Host, server: Host) -> None:
+    made = client.connect(server.listen())
+    made.client.send(b"12").returns(2)
+    made.server.receives(b"12")
+
+
 def test_a_call_returns(connection: Connection) -> None:
     assert connection.client.send(b"12").returns(2) == 2
     with pytest.raises(ExpectationFailed, match="expected  3\n  seen      2"):

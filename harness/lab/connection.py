@@ -59,3 +59,5 @@ class Connection:
         if not known():
             waited = lab.seconds_since(began)
             raise ExpectationFailed(explain_not_together(lab.timeline, looks, waited, lab.origin))
+        self.client.wait_for_connect(looks[0].state)
+        self.server.wait_for_connect(looks[1].state)

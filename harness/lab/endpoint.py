@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 READ, WRITE, BOTH = socket.SHUT_RD, socket.SHUT_WR, socket.SHUT_RDWR
 LARGEST_RECEIVE = 1 << 16
+BEFORE_ESTABLISHED = (State.SYN_SENT, State.SYN_RECV, State.CLOSED)
 FEWEST_SAMPLES = 3
 """Without these no window is watched: at its beginning, at its end, and one between."""
 
@@ -128,7 +129,17 @@ class Endpoint:
                 )
             )
         self._reached = index
+        self.wait_for_connect(looks.state)
         return lab.timeline.history(self.key)[index]
+
+    def wait_for_connect(self, state: State) -> None:
+        """Let the connect(2) of an endpoint that is in `state` return, where it is about to.
+
+        The kernel is ESTABLISHED before it has woken the program. What the scenario does next, an
+        RST of the peer's or a close, would otherwise be what the call returns with.
+        """
+        if self._connecting is not None and state not in BEFORE_ESTABLISHED:
+            self._connecting.wait()
 
     def _first_that_counts(self) -> int:
         """The first observation in the history that the next `reaches` may take."""
@@ -199,8 +210,11 @@ class Endpoint:
     def send(self, data: bytes | int, *, urgent: bool = False, wait: bool = True) -> Call:
         """send(2) `data`, or so many bytes; returns when the socket has taken all of it.
 
-        With wait=False it returns at once: for more than the socket takes.
+        With wait=False it returns at once: for more than the socket takes. As in a program whose
+        socket blocks, a connect(2) that has not returned yet is waited for.
         """
+        if self._connecting is not None:
+            self._connecting.wait()
         content = bytes(data) if isinstance(data, int) else data
         call = self._call("send", "send", data=content, flags=socket.MSG_OOB if urgent else 0)
         return self._succeeds(call) if wait else call
