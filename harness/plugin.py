@@ -31,6 +31,9 @@ from harness.programs import missing_program
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+pytest_plugins: tuple[str, ...] = ()
+"""The rooms beside this one that have options of their own."""
+
 LAB = pytest.StashKey[Lab]()
 FOLDER = pytest.StashKey[Path]()
 FAILED = pytest.StashKey[bool]()

@@ -31,7 +31,7 @@ EXCEPTIONS = {
 SCENARIOS_KNOW = {"harness", LAB, EVIDENCE, TCP}
 BORN_IN = "harness.lab.sandbox_process"
 """The recording half is this module and all that it imports."""
-RECORDABLE = {"harness.evidence.events", "harness.evidence.frames"}
+RECORDABLE = {f"harness.evidence.{name}" for name in ("events", "kernel_events", "frames")}
 NOT_PURE = {
     *("pyroute2", "psutil", "fcntl", "ctypes", "subprocess", "socketserver", "selectors"),
     *("multiprocessing", "threading", "pwd", "grp", "resource", "pytest"),

@@ -26,7 +26,8 @@ def both(timeline: Timeline, client: State, server: State, until: int = 100) -> 
         EndpointLooks(("client", HERE, THERE), client),
         EndpointLooks(("server", THERE, HERE), server),
     )
-    return moment_of_both(timeline, looks, {"client": until, "server": until})
+    timeline.sampled = {"client": until, "server": until}
+    return moment_of_both(timeline, looks)
 
 
 @pytest.fixture

@@ -8,6 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from harness.evidence.kernel_events import (
+    FilterDecided,
+    FlowChanged,
+    PacketDropped,
+    RecordsLost,
+    ResetPassed,
+    Retransmitted,
+    SocketGlanced,
+    StateChanged,
+    WitnessJoined,
+)
 from harness.tcp.segment import Address
 from harness.tcp.states import State
 
@@ -168,6 +179,15 @@ class HostReady:
 Event = (
     Step
     | SocketSeen
+    | SocketGlanced
+    | StateChanged
+    | Retransmitted
+    | ResetPassed
+    | PacketDropped
+    | FilterDecided
+    | FlowChanged
+    | WitnessJoined
+    | RecordsLost
     | CallBegan
     | CallEnded
     | ProgramStarted

@@ -7,7 +7,7 @@ lab's business.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -91,15 +91,13 @@ def first_that_holds(timeline: Timeline, looks: EndpointLooks, start: int) -> in
     return None
 
 
-def moment_of_both(
-    timeline: Timeline, looks: tuple[EndpointLooks, EndpointLooks], sampled_at: Mapping[str, int]
-) -> int | None:
+def moment_of_both(timeline: Timeline, looks: tuple[EndpointLooks, EndpointLooks]) -> int | None:
     """A moment (ns) at which both endpoints looked so, or None.
 
-    What a sample saw is known to have been so until the last sample before the next change:
-    `sampled_at` says, by host, when the last sample of all was taken.
+    What a sample saw is known to have been so until the last sample before the next change, or
+    until the last sample of all.
     """
-    first, second = (_spans(timeline, each, sampled_at) for each in looks)
+    first, second = (_spans(timeline, each) for each in looks)
     for begin, end in first:
         for other_begin, other_end in second:
             if max(begin, other_begin) <= min(end, other_end):
@@ -107,13 +105,11 @@ def moment_of_both(
     return None
 
 
-def _spans(
-    timeline: Timeline, looks: EndpointLooks, sampled_at: Mapping[str, int]
-) -> list[tuple[int, int]]:
+def _spans(timeline: Timeline, looks: EndpointLooks) -> list[tuple[int, int]]:
     """When the endpoint is known to have looked so: from the first sample to the last."""
     history = timeline.history(looks.key)
     ends = [after.not_before for after in history[1:]]
-    ends.append(sampled_at.get(looks.key[0], 0))
+    ends.append(timeline.sampled.get(looks.key[0], 0))
     return [
         (seen.time, max(seen.time, end))
         for seen, end in zip(history, ends, strict=False)

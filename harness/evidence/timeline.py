@@ -6,12 +6,14 @@ and drawn as a live one is.
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from harness.evidence.events import CallEnded, Event, SocketSeen, Step
 from harness.evidence.frames import CapturedFrame
+from harness.evidence.kernel_events import SocketGlanced, StateChanged, WitnessJoined
 from harness.tcp.dissect import Malformed, dissect
 from harness.tcp.segment import Address, Segment
 
@@ -47,11 +49,15 @@ class Timeline:
     """Hosts that only pass frames on: router and switch. What they send is not the origin's."""
     events: list[Event] = field(default_factory=list)
     frames: dict[str, list[CapturedFrame]] = field(default_factory=lambda: defaultdict(list))
+    sampled: dict[str, int] = field(default_factory=dict)
+    """By host: when its sockets were sampled last (ns). What was seen last was so until then."""
     _wire: list[Segment] = field(default_factory=list)
     _arrived: dict[str, list[Segment]] = field(default_factory=lambda: defaultdict(list))
     _not_dissected: list[tuple[str, CapturedFrame]] = field(default_factory=list)
     _malformed: int = 0
     _sockets: dict[EndpointKey, list[SocketSeen]] = field(default_factory=dict)
+    _exact: dict[EndpointKey, list[StateChanged]] = field(default_factory=dict)
+    _glanced: dict[EndpointKey, list[SocketGlanced]] = field(default_factory=dict)
     _calls: dict[int, CallEnded] = field(default_factory=dict)
 
     def add(self, event: Event) -> None:
@@ -60,6 +66,11 @@ class Timeline:
         if isinstance(event, SocketSeen):
             key = event.host, event.local, event.remote
             self._sockets.setdefault(key, []).append(event)
+        elif isinstance(event, StateChanged):
+            key = event.host, event.local, event.remote
+            insort(self._exact.setdefault(key, []), event, key=lambda each: each.time)
+        elif isinstance(event, SocketGlanced):
+            self._glanced.setdefault((event.host, event.local, event.remote), []).append(event)
         elif isinstance(event, CallEnded):
             self._calls[event.call] = event
 
@@ -118,6 +129,23 @@ class Timeline:
     def history(self, key: EndpointKey) -> list[SocketSeen]:
         """Every change that was seen of an endpoint, oldest first."""
         return self._sockets.get(key, [])
+
+    def changes(self, key: EndpointKey) -> list[StateChanged]:
+        """Every change of state of an endpoint that the kernel's tracepoint showed, by time."""
+        return self._exact.get(key, [])
+
+    def glances(self, key: EndpointKey) -> list[SocketGlanced]:
+        """Every change of an endpoint that sock_diag alone showed, oldest first."""
+        return self._glanced.get(key, [])
+
+    def joined(self, witness: str, host: str = "") -> bool:
+        """Whether a witness was there: one of the whole machine, or of this host."""
+        return any(
+            isinstance(event, WitnessJoined)
+            and (event.witness, event.host) == (witness, host)
+            and not event.missing
+            for event in self.events
+        )
 
     def latest(self, key: EndpointKey) -> SocketSeen | None:
         """The endpoint as it was seen last, or None if it never was."""

@@ -39,7 +39,7 @@ class Connection:
         began = lab.now()
 
         def known() -> bool:
-            return moment_of_both(lab.timeline, looks, lab.sampled_at()) is not None
+            return moment_of_both(lab.timeline, looks) is not None
 
         def probable() -> bool:
             latest = [(each, lab.timeline.latest(each.key)) for each in looks]

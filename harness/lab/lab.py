@@ -141,10 +141,6 @@ class Lab:
         """A number for the next socket call."""
         return next(self._call_numbers)
 
-    def sampled_at(self) -> dict[str, int]:
-        """When each host's sockets were sampled last, as far as we have been told (ns)."""
-        return {name: line.sampled_at for name, line in self._lines.items()}
-
     def step(self, text: str) -> None:
         """Say what the scenario does next; the report shows it."""
         self.timeline.add(Step(self.now(), text))

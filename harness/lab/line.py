@@ -39,8 +39,7 @@ class Line:
         self.gone = False
         self.pid = 0
         self.lost = 0
-        self.sampled_at = 0
-        """When the host's sockets were sampled last, as of the last `settle` (ns)."""
+        """Frames that the host's capture had lost at the last `settle`."""
         self._numbers = count(1)
         self._answers: dict[int, tuple[Any, Exception | None]] = {}
 
@@ -81,7 +80,7 @@ class Line:
 
     def settle(self) -> int:
         """Have the agent record what has happened by now; the samples that it took so far."""
-        samples, self.sampled_at, self.lost = self.ask("settle", {})
+        samples, self.lab.timeline.sampled[self.host], self.lost = self.ask("settle", {})
         self.read_frames()
         return int(samples)
 

@@ -25,6 +25,7 @@ from harness.evidence.events import (
 from harness.evidence.expectations import endpoint_text, owner_text
 from harness.evidence.timeline import Timeline
 from harness.report.clock import duration, since_start
+from harness.report.kernel_words import kernel_event_text
 from harness.tcp.states import State
 
 LONGEST_VALUE = 60
@@ -136,8 +137,10 @@ def event_text(timeline: Timeline, event: Event, began: dict[int, CallBegan]) ->
             text = _wrote_text(event)
         case ProgramEnded():
             text = _program_ended_text(event)
-        case _:
+        case Step() | RuleChanged() | SysctlSet() | FramesLost() | ClockStepped() | HostReady():
             text = circumstance_text(event)
+        case _:
+            text = kernel_event_text(timeline.names, event)
     return text
 
 
