@@ -1,4 +1,4 @@
-"""``python -m harness doctor``: what this machine can and cannot do, and how to mend it."""
+"""``python -m harness``: what this machine can do for a lab, and what a capture file shows."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import sys
 
 USAGE = """\
 usage: python -m harness doctor
+       python -m harness show FILE
 
   doctor   say what this machine can and cannot do for a lab, and how to mend it;
            exit status 0 when `pytest scenarios/` will run here, 1 when it will not
+  show     draw a pcap or pcapng file, or a saved timeline.jsonl, as a ladder with the
+           states of both ends; `python -m harness show --help` tells its options
 
 Scenarios are run with `pytest scenarios/`.
 """
@@ -19,6 +22,10 @@ def main(arguments: list[str]) -> int:
     """Do what the command line asks; its exit status."""
     if arguments == ["doctor"]:
         return _doctor()
+    if arguments[:1] == ["show"]:
+        from harness import show
+
+        return show.main(arguments[1:])
     if arguments in (["-h"], ["--help"]):
         sys.stdout.write(USAGE)
         return 0

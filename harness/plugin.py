@@ -27,16 +27,24 @@ from harness.plugin_reports import Reporter
 from harness.plugin_terminal import Progress, has_terminal
 from harness.plugin_tracebacks import SPEAK_FOR_THEMSELVES, shorten
 from harness.programs import missing_program
+from harness.report.html.states import states_reached
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-pytest_plugins: tuple[str, ...] = ()
+pytest_plugins: tuple[str, ...] = (
+    "harness.plugin_cause",
+    "harness.plugin_transitions",
+    "harness.plugin_ladder",
+    "harness.plugin_pages",
+)
 """The rooms beside this one that have options of their own."""
 
 LAB = pytest.StashKey[Lab]()
 FOLDER = pytest.StashKey[Path]()
 FAILED = pytest.StashKey[bool]()
+UNSAID = pytest.StashKey[Exception]()
+"""What was wrong at a scenario's end, with what it had left unsaid."""
 REPORTER = pytest.StashKey[Reporter]()
 KEPT = pytest.StashKey[KeptLabs]()
 Made = TypeVar("Made")
@@ -76,11 +84,15 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int | None:
-    """``-n auto``: two workers for each processor, because scenarios wait most of the time."""
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """``-n auto``: two workers for each processor, because scenarios wait most of the time.
+
+    Without their cause nearly all wait until a deadline: four.
+    """
     if os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
         return None
-    return min(2 * len(os.sched_getaffinity(0)), MOST_WORKERS)
+    workers = 4 if config.getoption("lab_without_cause") else 2
+    return min(workers * len(os.sched_getaffinity(0)), MOST_WORKERS)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -186,7 +198,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
             shorten(verdict)
         raise verdict from verdict.__cause__
     if LAB in item.stash:
-        _finish(item.stash[LAB])
+        _finish(item)
 
 
 def _verdict(item: pytest.Item, error: Exception) -> Exception:
@@ -198,11 +210,12 @@ def _verdict(item: pytest.Item, error: Exception) -> Exception:
     return verdict.with_traceback(error.__traceback__)
 
 
-def _finish(lab: Lab) -> None:
+def _finish(item: pytest.Item) -> None:
     """Judge what is left; there is no line of the scenario that this could point at."""
     try:
-        lab.finish()
+        item.stash[LAB].finish()
     except (ExpectationFailed, Inconclusive, HostGone) as error:
+        item.stash[UNSAID] = error
         problem = f"{type(error).__name__}: {error}"
     else:
         return
@@ -223,6 +236,8 @@ def pytest_runtest_makereport(
             item.user_properties.append(("evidence", str(item.stash[FOLDER])))
             lab, folder = item.stash[LAB], item.stash[FOLDER]
             item.config.stash[REPORTER].explain(item, lab, folder, report)
+        reached = states_reached(item.stash[LAB].timeline)
+        item.user_properties += [("state", state) for state in reached]
     return report
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from harness.lab.topology import Family, TopologyError, check_names
+from harness.lab.withholding import Cause
 
 FAMILIES: tuple[Family, ...] = ("ipv4", "ipv6")
 
@@ -19,6 +20,8 @@ MARKERS = (
     "families(*names): run for these address families only (ipv4, ipv6)",
     "topology(hosts=(…), router=True, loopback=True): other hosts than client and server, a router "
     "between them, loopback captured too",
+    "cause(call, occurrence=N, stands_for=…): the call that is the cause of what this scenario "
+    "shows, host and verb (client.iptables); --lab-without-cause withholds it",
     "programs(*names): real programs that this scenario runs; skipped where one is missing",
 )
 
@@ -49,6 +52,11 @@ def topology_wishes(mark: pytest.Mark | None) -> dict[str, Any]:
     if "loopback" in wishes:
         wishes["capture_loopback"] = wishes.pop("loopback")
     return wishes
+
+
+def cause_of(mark: pytest.Mark | None) -> Cause | None:
+    """The cause that the marker names."""
+    return None if mark is None else Cause.read(mark.args[0], mark.kwargs.get("occurrence"))
 
 
 def _wrong(mark: pytest.Mark, problem: str, example: str) -> WrongMarkerError:
@@ -100,7 +108,25 @@ def _check_topology(mark: pytest.Mark) -> None:
             raise _wrong(mark, str(error), example) from None
 
 
+def _check_cause(mark: pytest.Mark) -> None:
+    example = 'cause("client.iptables")'
+    known = {"occurrence": (int, "a number"), "stands_for": (str, "a sentence")}
+    if len(mark.args) != 1 or not isinstance(mark.args[0], str):
+        raise _wrong(mark, "it takes one call, a host and a verb", example)
+    for name, value in mark.kwargs.items():
+        if name not in known:
+            raise _wrong(mark, f"there is no {name!r}, only {', '.join(known)}", example)
+        kind, called = known[name]
+        if not isinstance(value, kind) or value == "":
+            raise _wrong(mark, f"{name} is {value!r}, not {called}", example)
+    try:
+        cause_of(mark)
+    except ValueError as error:
+        raise _wrong(mark, str(error), example) from None
+
+
 _CHECKERS: Mapping[str, Callable[[pytest.Mark], None]] = {
+    "cause": _check_cause,
     "claims": _check_claims,
     "families": _check_families,
     "programs": _check_programs,

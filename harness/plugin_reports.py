@@ -16,6 +16,7 @@ import pytest
 from harness.evidence.events import ClockStepped, FramesLost
 from harness.evidence.timeline import Timeline
 from harness.lab.errors import HostGone
+from harness.plugin_terminal import COLUMNS
 from harness.report.folder import write_folder
 from harness.report.text import changed_settings, ladder, states_table
 from harness.report.words import circumstance_text
@@ -39,9 +40,8 @@ class Reporter:
 
     def folder(self, nodeid: str, temporary: pytest.TempPathFactory) -> Path:
         """Where the evidence of this scenario goes: below --lab-report, or a temporary folder."""
-        slug = re.sub(r"[^A-Za-z0-9_.]+", "-", nodeid.replace(".py::", "-")).strip("-")
         base = Path(self._chosen) if self._chosen else temporary.getbasetemp() / "lab"
-        return base / slug
+        return base / folder_name(nodeid)
 
     def save(self, lab: Lab, folder: Path) -> None:
         """Write captures and timeline, when asked for."""
@@ -55,14 +55,15 @@ class Reporter:
         lab.count_rules()
         write_folder(lab.timeline, folder)
         timeline = lab.timeline
-        segments = len(timeline.wire)
-        shown = f", the last {LAST_SEGMENTS} of {segments} segments"
+        segments, width = len(timeline.wire), self._config.stash[COLUMNS]
+        whole = segments <= LAST_SEGMENTS or self._config.getoption("lab_ladder")
+        last, calls = None if whole else LAST_SEGMENTS, self._config.getoption("lab_ladder")
         lines = [
-            f"The wire{shown if segments > LAST_SEGMENTS else ''}:",
-            ladder(timeline, last=LAST_SEGMENTS, until=time.time_ns()),
+            f"The wire{'' if whole else f', the last {LAST_SEGMENTS} of {segments} segments'}:",
+            ladder(timeline, last=last, width=width, until=time.time_ns(), calls=calls),
             "",
             "The endpoints, as they were seen last:",
-            states_table(timeline),
+            states_table(timeline, width=width),
             "",
             f"kernel    {platform.system()} {platform.release()}, {platform.machine()}",
             "settings  " + "\n          ".join(changed_settings(timeline) or ["as in every lab"]),
@@ -71,6 +72,11 @@ class Reporter:
             f"again     {again_command(item)}",
         ]
         report.sections.append((f"lab: {timeline.title}", "\n".join(lines)))
+
+
+def folder_name(nodeid: str) -> str:
+    """A scenario's own folder: its test's name in letters that every file system takes."""
+    return re.sub(r"[^A-Za-z0-9_.]+", "-", nodeid.replace(".py::", "-")).strip("-")
 
 
 def holes(timeline: Timeline) -> list[str]:

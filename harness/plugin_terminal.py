@@ -9,6 +9,9 @@ from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 
+COLUMNS = pytest.StashKey[int]()
+"""How wide diagrams are drawn, in this process of the run as in all others."""
+
 _CLEAR = "\033[K"
 _UP = "\033[A"
 

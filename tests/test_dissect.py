@@ -18,7 +18,8 @@ from scapy.layers.inet6 import (
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Raw
 
-from harness.tcp.dissect import ETHERNET, RAW_IP, Malformed, dissect
+from harness.tcp.dissect import Malformed, dissect
+from harness.tcp.links import ETHERNET, RAW_IP
 from harness.tcp.segment import Address, Segment, flags_from_bits
 
 WORD, HALF = st.integers(0, 2**32 - 1), st.integers(0, 2**16 - 1)
@@ -123,8 +124,8 @@ def test_a_packet_without_ethernet() -> None:
     octets = frame(TCP(sport=5))[14:]
     assert read(octets, RAW_IP).source.port == 5
     assert dissect(b"", 0, RAW_IP) is None
-    with pytest.raises(ValueError, match="link type 113"):
-        dissect(octets, 0, 113)
+    with pytest.raises(ValueError, match="link type 147"):
+        dissect(octets, 0, 147)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +134,7 @@ def test_a_packet_without_ethernet() -> None:
         frame(UDP()),
         frame(UDP(), IPv6(dst="fd00::2")),
         bytes(ETHERNET_HEADER / ARP()),
-        bytes(ETHERNET_HEADER / Dot1Q(vlan=5) / IP() / TCP()),
+        bytes(ETHERNET_HEADER / Dot1Q(vlan=5) / ARP()),
         frame(TCP(), IP(frag=3)),
         frame(TCP(), IPv6(dst="fd00::2") / IPv6ExtHdrFragment(offset=3)),
         bytes(ETHERNET_HEADER) + b"\x00\x10" + bytes(40),

@@ -19,9 +19,11 @@ from harness.doctor.findings import Verdict, examine, will_run
 from harness.doctor.page import WIDTH, draw
 from harness.lab.host import Host
 from harness.programs import PACKAGES
+from tests.passages_shown import IS_MACHINES_ROOT
 
 PROJECT = Path(__file__).parents[1]
 PERMITTED = frozenset({"SYS_ADMIN", "NET_ADMIN", "NET_RAW"})
+GOOD_TRIAL = Trial(seconds=0.5, rules={"ipv4": "", "ipv6": ""}, frames=3)
 GOOD = Facts(
     python=(3, 11, 2),
     packages={"pytest": "8", "pyroute2": "0.9", "psutil": "6", "scapy": "2.6", "pytest-xdist": "3"},
@@ -31,10 +33,8 @@ GOOD = Facts(
     container="",
     system_call_filter=False,
     settings={MOST_USER_NAMESPACES: 60000, MOST_NETWORK_NAMESPACES: 60000},
-    tracing_mounted=True,
-    tracepoints=True,
     programs=dict.fromkeys(PACKAGES, True),
-    trial=Trial(seconds=0.5, rules={"ipv4": "", "ipv6": ""}, frames=3),
+    trial=GOOD_TRIAL,
 )
 NOBODY = replace(GOOD, user=1000, capabilities=frozenset())
 REFUSED = Trial(failure="this process may not make a lab: unshare(0x10000000): not permitted")
@@ -118,7 +118,20 @@ def test_each_lack_is_named_with_what_mends_it(lacking: Facts, subject: str, men
             "apt-get install --no-install-recommends telnet tshark",
         ),
         (replace(GOOD, packages={**GOOD.packages, "pytest-xdist": None}), "one after", "pip"),
-        (replace(GOOD, tracepoints=False, tracing_mounted=False), "tracefs", "mount -t tracefs"),
+        (
+            replace(NOBODY, trial=replace(GOOD_TRIAL, no_tracepoints="fsopen(tracefs) is refused")),
+            "fsopen(tracefs) is refused",
+            "sudo env",
+        ),
+        (
+            replace(
+                GOOD,
+                container="podman",
+                trial=replace(GOOD_TRIAL, no_tracepoints="perf_event_open is refused"),
+            ),
+            "not proved",
+            "--cap-add=PERFMON",
+        ),
         (
             replace(GOOD, trial=Trial(frames=3, sys_is_empty=True)),
             "/sys/class/net",
@@ -180,6 +193,7 @@ def test_it_says_that_scenarios_run_where_they_do(client: Host) -> None:
     assert "ok    lab" in examined.stdout
     assert "ok    rules" in examined.stdout
     assert "ok    capture" in examined.stdout
+    assert ("ok    tracing" if IS_MACHINES_ROOT else "CAP_PERFMON") in examined.stdout
 
 
 @pytest.mark.families("ipv4")

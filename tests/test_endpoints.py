@@ -116,7 +116,7 @@ def test_stays_minds_what_comes_and_goes_within_the_window(
 
 
 def test_stays_needs_samples(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.lab.endpoint.FEWEST_SAMPLES", 1000)
+    monkeypatch.setattr("harness.lab.observed.FEWEST_SAMPLES", 1000)
     with pytest.raises(Inconclusive, match="samples were taken"):
         connection.client.stays(ESTABLISHED, seconds=0)
 

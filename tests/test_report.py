@@ -1,9 +1,6 @@
 """The timeline as text, on timelines made by hand: no lab, no root, no Linux."""
 
-import shutil
-import subprocess
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -21,7 +18,6 @@ from harness.evidence.events import (
 )
 from harness.evidence.timeline import Timeline
 from harness.report.delivery import lost_segments
-from harness.report.folder import write_folder
 from harness.report.text import ladder, states_table, text_timeline
 from harness.tcp.segment import Address
 from harness.tcp.states import CLOSE_WAIT, ESTABLISHED, FIN_WAIT1, LISTEN, State
@@ -276,57 +272,3 @@ def test_nothing_recorded_is_said_in_words() -> None:
     assert ladder(Timeline()) == "no TCP segment was captured"
     assert states_table(Timeline()) == "no TCP socket was ever seen"
     assert text_timeline(Timeline()).startswith("a lab\n")
-
-
-class TestFolder:
-    def test_a_capture_for_each_host_and_the_texts(
-        self, timeline: Timeline, tmp_path: Path
-    ) -> None:
-        write_folder(timeline, tmp_path / "new" / "folder")
-        names = {path.name for path in (tmp_path / "new" / "folder").iterdir()}
-        assert names == {"timeline.txt", "ladder.txt", "client.pcapng", "server.pcapng"}
-
-    @pytest.mark.parametrize(
-        ("program", "arguments", "package"),
-        [
-            ("tshark", ("-o", "tcp.check_checksum:FALSE", "-r"), "tshark"),
-            ("tcpdump", ("-nr",), "tcpdump"),
-        ],
-    )
-    def test_is_read_without_a_warning(
-        self,
-        timeline: Timeline,
-        tmp_path: Path,
-        program: str,
-        arguments: tuple[str, ...],
-        package: str,
-    ) -> None:
-        if not shutil.which(program):
-            pytest.skip(f"{program} is not installed; Debian's package {package} has it")
-        write_folder(timeline, tmp_path)
-        for path in tmp_path.glob("*.pcapng"):
-            read = subprocess.run(
-                [program, *arguments, str(path)], capture_output=True, text=True, check=True
-            )
-            remarks = [
-                line
-                for line in read.stderr.splitlines()
-                if not line.startswith(("Running as user", "reading from file"))
-            ]
-            assert remarks == []
-            assert len(read.stdout.splitlines()) == 5
-
-    def test_losses_and_steps_are_in_the_capture(self, timeline: Timeline, tmp_path: Path) -> None:
-        if not shutil.which("capinfos"):
-            pytest.skip("capinfos is not installed; Debian's package tshark has it")
-        timeline.add(FramesLost(at(1), "server", 3))
-        write_folder(timeline, tmp_path)
-        shown = subprocess.run(
-            ["tshark", "-r", str(tmp_path / "server.pcapng"), "-T", "fields", "-e", "frame.comment",
-             "-e", "frame.interface_name", "-e", "frame.number"],
-            capture_output=True, text=True, check=True,
-        ).stdout.splitlines()  # fmt: skip
-        assert shown[0].split("\t")[0] == "Step: A connection is established."
-        assert shown[3].split("\t")[0].startswith("Step: The server closes")
-        assert shown[4].split("\t") == ["", "server:eth0", "5"]
-        assert (3).to_bytes(8, "little") in (tmp_path / "server.pcapng").read_bytes()[-60:]

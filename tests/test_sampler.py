@@ -3,11 +3,12 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 
 from harness import CLOSED, ESTABLISHED, FIN_WAIT2, LISTEN, TIME_WAIT
-from harness.evidence.events import NANOSECONDS, SocketSeen
+from harness.evidence.events import NANOSECONDS, CallBegan, SocketSeen
 from harness.lab import Host, Lab
 from harness.tcp.segment import Address
 
@@ -57,6 +58,60 @@ def test_each_observation_says_since_when_it_may_be_so(lab: Lab, server: Host) -
     assert seen is not None
     assert seen.not_before < seen.time
     assert seen.time - seen.not_before < NANOSECONDS
+
+
+def test_what_sock_diag_alone_shows_is_recorded_beside(
+    lab: Lab, client: Host, server: Host
+) -> None:
+    connection = client.connect(server.listen())
+    connection.client.reaches(ESTABLISHED)
+    client.sample()
+    connection.client.shutdown()
+    connection.client.reaches(FIN_WAIT2)
+    client.sample()  # sock_diag is read before psutil, which may be the first to see a state
+    connection.server.accept()
+    connection.server.close()
+    connection.client.reaches(TIME_WAIT)
+    connection.server.reaches(CLOSED)
+    lab.settle()
+    glances = lab.timeline.glances(connection.client.key)
+    lasting = (ESTABLISHED, FIN_WAIT2, TIME_WAIT)
+    assert tuple(each.state for each in glances if each.state in lasting) == lasting
+    assert lab.timeline.glances(connection.server.key)[-1].state is CLOSED
+
+
+def test_a_glance_says_since_when_it_may_be_so_and_until_when_it_was(
+    lab: Lab, client: Host, server: Host
+) -> None:
+    connection = client.connect(server.listen())
+    connection.client.reaches(ESTABLISHED)
+    connection.client.stays(ESTABLISHED, seconds=0.1)
+    connection.client.shutdown()
+    connection.client.reaches(FIN_WAIT2)
+    lab.settle()
+    glances = lab.timeline.glances(connection.client.key)
+    place = next(i for i, each in enumerate(glances) if each.state is ESTABLISHED)
+    established, last = glances[place : place + 2]
+    (shutdown,) = [
+        each.time
+        for each in lab.timeline.events
+        if isinstance(each, CallBegan) and each.name == "shutdown"
+    ]
+    assert established.time < last.not_before < last.time
+    assert last.not_before - established.time > NANOSECONDS // 20
+    assert shutdown < last.time <= lab.timeline.sampled["client"]
+    assert last.not_before <= lab.timeline.glanced["client"] <= lab.timeline.sampled["client"]
+
+
+def test_only_changes_of_state_are_glances(lab: Lab, client: Host, server: Host) -> None:
+    connection = client.connect(server.listen())
+    connection.server.reaches(ESTABLISHED, receive_queue=0)
+    connection.client.send(b"1")
+    connection.server.reaches(ESTABLISHED, receive_queue=1)
+    states = [each.state for each in lab.timeline.glances(connection.server.key)]
+    assert states[-1] is ESTABLISHED
+    assert all(state is not before for state, before in pairwise(states))
+    assert len(lab.timeline.history(connection.server.key)) > 1
 
 
 def test_owner_and_queues_are_of_the_same_socket(client: Host, server: Host) -> None:

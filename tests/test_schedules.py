@@ -1,5 +1,13 @@
-from harness.evidence.schedules import Repeated, explain_schedule, faults
+from harness.evidence.schedules import (
+    Repeated,
+    explain_repetitions,
+    explain_schedule,
+    faults,
+    repetitions,
+)
+from harness.tcp.segment import Address, Segment
 from harness.tcp.timers import early, late, syn_schedule, synack_schedule
+from tests.recorded import at
 
 SECOND = 1_000_000_000
 SCHEDULE = (0.0, 1.0, 3.0, 7.0)
@@ -98,3 +106,29 @@ def test_few_retries_cut_the_linear_timeouts_short() -> None:
 def test_no_gap_is_longer_than_the_longest_timeout() -> None:
     assert syn_schedule(settings(3, 0, tcp_rto_max_ms=2000)) == (0, 1, 3, 5, 7)
     assert synack_schedule({"net.ipv4.tcp_synack_retries": "1"}) == (0, 1, 3)
+
+
+def sent(seconds: float, flags: str, sequence: int, payload: bytes = b"") -> Segment:
+    ends = Address("10.0.0.1", 40000), Address("10.0.0.2", 80)
+    return Segment(at(seconds), *ends, flags, sequence, 1, 500, payload=payload)
+
+
+def test_a_repetition_carries_what_was_sent_before() -> None:
+    syn, data = sent(0, "S", 10), sent(1, "P.", 11, b"abc")
+    more, fin = sent(2, "P.", 14, b"de"), sent(2, "F.", 16)
+    assert repetitions([syn, sent(0, ".", 11), data, more, fin]) == []
+    for again in (syn, data, sent(3, "P.", 12, b"bcd"), fin):
+        assert repetitions([syn, data, more, fin, again]) == [again]
+    assert repetitions([data, data, data]) == [data, data]
+
+
+def test_an_answer_and_a_new_connection_are_no_repetitions() -> None:
+    assert repetitions([sent(0, "S", 10), sent(1, "S.", 10)]) == []
+    assert repetitions([sent(0, "S", 10), sent(1, "S.", 10), sent(2, "S.", 10)]) != []
+    assert repetitions([sent(0, "S", 5000), sent(1, "S", 10), sent(2, "F.", 11)]) == []
+
+
+def test_an_explanation_counts_them() -> None:
+    text = explain_repetitions("server.80", 3, [sent(1.5, "F.", 14)], at(0), 5.0)
+    assert "server.80 did not send again as often as expected within 5.0 s" in text
+    assert "expected  3 times\n  seen      1 times, at 1.500 s" in text

@@ -30,6 +30,8 @@ class Trial:
     frames: int = 0
     """How many frames were captured of a handshake in each family."""
     sys_is_empty: bool = False
+    no_tracepoints: str = ""
+    """Why the kernel's own word on socket states cannot be had; empty: it can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +49,6 @@ class Facts:
     """What kind of container we are in; empty: none that we know."""
     system_call_filter: bool
     settings: Mapping[str, int | None]
-    tracing_mounted: bool
-    tracepoints: bool
-    """Whether the kernel's own word on socket states can be read."""
     programs: Mapping[str, bool]
     trial: Trial | None
     """None: not tried, because packages are missing."""

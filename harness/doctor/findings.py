@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from harness.doctor.facts import Facts, Trial
-from harness.doctor.permissions import mend_permissions, outside_remark, who
+from harness.doctor.permissions import mend_permissions, mend_tracing, outside_remark, who
 from harness.programs import PACKAGES
 
 OLDEST_PYTHON = (3, 11)
@@ -39,7 +39,7 @@ def examine(facts: Facts) -> list[Finding]:
     found = [_python(facts), *_packages(facts), _you(facts)]
     if facts.trial is not None:
         found += _lab(facts, facts.trial)
-    found += [_tracepoints(facts), *_programs(facts)]
+    found += _programs(facts)
     return found
 
 
@@ -100,6 +100,7 @@ def _lab(facts: Facts, trial: Trial) -> Iterator[Finding]:
         )
     yield from _rules(facts, trial)
     yield _capture(trial)
+    yield _tracepoints(facts, trial)
 
 
 def _rules(facts: Facts, trial: Trial) -> Iterator[Finding]:
@@ -127,16 +128,17 @@ def _capture(trial: Trial) -> Finding:
     )
 
 
-def _tracepoints(facts: Facts) -> Finding:
-    """For information: no scenario needs them."""
-    if facts.tracepoints:
-        return Finding(Verdict.WELL, "tracing", "the kernel's tracepoints can be read")
-    if facts.user or not facts.whole_machine or facts.tracing_mounted:
-        text = "the kernel's tracepoints are for the machine's root"
-        return Finding(Verdict.NOTE, "tracing", f"{text}; no scenario needs them")
-    text = "tracefs is not mounted, so that tracepoints cannot be read; no scenario needs them"
-    mend = "mount -t tracefs tracefs /sys/kernel/tracing"
-    return Finding(Verdict.NOTE, "tracing", text, () if facts.container else (mend,))
+def _tracepoints(facts: Facts, trial: Trial) -> Finding:
+    """Scenarios run without them; what lasts for microseconds only is then not claimed."""
+    if not trial.no_tracepoints:
+        return Finding(
+            Verdict.WELL, "tracing", "the kernel's tracepoints tell every change of state"
+        )
+    text = (
+        f"{trial.no_tracepoints}. Scenarios run without tracepoints, but states that are over "
+        "before anybody can look are then not proved"
+    )
+    return Finding(Verdict.NOTE, "tracing", text, mend_tracing(facts))
 
 
 def _programs(facts: Facts) -> Iterator[Finding]:

@@ -20,6 +20,7 @@ MANY_NAMESPACES = 10000
 CAPABILITIES = " ".join(f"--cap-add={name}" for name in NEEDED)
 PODMAN_ROOT = f"podman run {CAPABILITIES} …"
 DOCKER_ROOT = f"docker run {CAPABILITIES} --security-opt=apparmor=unconfined …"
+PODMAN_TRACING = f"podman run {CAPABILITIES} --cap-add=PERFMON …   # as the machine's root"
 PODMAN_USER = "podman run --security-opt=unmask=ALL …"
 DOCKER_USER = (
     "docker run --security-opt=systempaths=unconfined --security-opt=seccomp=unconfined "
@@ -57,6 +58,15 @@ def mend_permissions(facts: Facts, trial: Trial) -> tuple[str, ...]:
     if facts.user:
         return ('sudo env PATH="$PATH" pytest scenarios/   # as the machine\'s root',)
     return ("run outside of what limits this process (its service manager, a sandbox)",)
+
+
+def mend_tracing(facts: Facts) -> tuple[str, ...]:
+    """The command line that lets root have the kernel's tracepoints; none is known otherwise."""
+    if facts.container and facts.whole_machine:
+        return (PODMAN_TRACING,)
+    if facts.user and not facts.container:
+        return ('sudo env PATH="$PATH" pytest scenarios/   # as the machine\'s root',)
+    return ()
 
 
 def _by_settings(facts: Facts) -> Iterator[str]:

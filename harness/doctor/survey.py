@@ -16,8 +16,6 @@ CAPABILITY_BITS = {"NET_ADMIN": 12, "NET_RAW": 13, "SYS_ADMIN": 21}
 """Bits of /proc/PID/status' CapEff: linux/capability.h."""
 WHOLE_MAP = ["0", "0", "4294967295"]
 """/proc/self/uid_map of the first user namespace; user_namespaces(7)."""
-STATE_TRACEPOINT = "events/sock/inet_sock_set_state/id"
-TRACING = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
 CONTAINER_MARKS = {"/run/.containerenv": "podman", "/.dockerenv": "docker"}
 CONTAINER_VARIABLE = "container"
 """What podman, systemd-nspawn and lxc set in their containers."""
@@ -38,8 +36,6 @@ def look() -> Facts:
         container=_container(),
         system_call_filter=status.get("Seccomp", "0") != "0",
         settings={name: _setting(name) for name in SETTINGS},
-        tracing_mounted=any(Path(each, "events").exists() for each in TRACING),
-        tracepoints=any(os.access(Path(each, STATE_TRACEPOINT), os.R_OK) for each in TRACING),
         programs={name: find_program(name) is not None for name in PACKAGES},
         trial=_trial() if all(packages[name] for name in NEEDED) else None,
     )

@@ -30,6 +30,7 @@ def try_lab() -> Trial:
                     frames.append(_frames_of_a_handshake(lab))
                     rules[family] = _failure_of_a_rule(lab)
                     sys_is_empty = _sys_is_empty(lab)
+            no_tracepoints = sandbox.kernel_watch.missing
         finally:
             sandbox.close()
     except (LabError, OSError, ExpectationFailed) as error:
@@ -39,6 +40,7 @@ def try_lab() -> Trial:
         rules=rules,
         frames=min(frames),
         sys_is_empty=sys_is_empty,
+        no_tracepoints=no_tracepoints,
     )
 
 

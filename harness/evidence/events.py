@@ -64,13 +64,15 @@ class SocketSeen:
 
 @dataclass(frozen=True, slots=True)
 class CallBegan:
-    """A program of ours entered a socket call."""
+    """A program of ours entered a socket call; `local` and `remote` are the socket's addresses."""
 
     time: int
     host: str
     call: int
     name: str
     detail: str = ""
+    local: Address | None = None
+    remote: Address | None = None
 
 
 @dataclass(frozen=True, slots=True)

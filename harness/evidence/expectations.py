@@ -162,7 +162,7 @@ def _earlier_text(seen: SocketSeen, origin: int) -> str:
     return f"{_seconds(seen, origin):>9}  {', '.join(parts)}"
 
 
-def _labelled(label: str, text: str) -> list[str]:
+def labelled(label: str, text: str) -> list[str]:
     """A line of an explanation, folded so that it stays readable on a narrow terminal."""
     return textwrap.wrap(text, WIDTH, initial_indent=f"  {label:<9} ", subsequent_indent=" " * 12)
 
@@ -186,13 +186,13 @@ def explain_not_reached(
     lines = [
         f"{endpoint_text(timeline, looks.key)} did not reach {looks.state} within {waited:.1f} s",
         "",
-        *_labelled("expected", str(looks)),
-        *_labelled("seen", observation_text(latest, origin)),
+        *labelled("expected", str(looks)),
+        *labelled("seen", observation_text(latest, origin)),
     ]
     if latest is not None:
-        lines += _labelled("differs", "; ".join(looks.differences(latest)))
+        lines += labelled("differs", "; ".join(looks.differences(latest)))
     else:
-        lines += _labelled("others", _other_endpoints(timeline, looks.key[0]))
+        lines += labelled("others", _other_endpoints(timeline, looks.key[0]))
     earlier = history[max(start, len(history) - 6) : -1]
     for number, seen in enumerate(earlier):
         label = "" if number else "before"
@@ -206,9 +206,9 @@ def explain_not_together(
     """Expected beside seen, for each of the two endpoints."""
     lines = [f"the two ends were not seen so at one moment within {waited:.1f} s"]
     for each in looks:
-        lines += ["", f"  {endpoint_text(timeline, each.key)}", *_labelled("expected", str(each))]
+        lines += ["", f"  {endpoint_text(timeline, each.key)}", *labelled("expected", str(each))]
         history = timeline.history(each.key)
-        lines += _labelled("seen", observation_text(history[-1] if history else None, origin))
+        lines += labelled("seen", observation_text(history[-1] if history else None, origin))
         for number, seen in enumerate(history[-4:-1]):
             label = "" if number else "before"
             lines.append(f"  {label:<9}{_earlier_text(seen, origin)}")
@@ -223,8 +223,8 @@ def explain_did_not_stay(
     lines = [
         f"{endpoint_text(timeline, looks.key)} did not stay {looks.state} {window}",
         "",
-        *_labelled("expected", str(looks)),
-        *_labelled("seen", observation_text(seen, origin)),
-        *_labelled("differs", found),
+        *labelled("expected", str(looks)),
+        *labelled("seen", observation_text(seen, origin)),
+        *labelled("differs", found),
     ]
     return "\n".join(lines)

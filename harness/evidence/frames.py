@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from harness.tcp.links import ETHERNET
+
 
 @dataclass(frozen=True, slots=True)
 class CapturedFrame:
@@ -13,7 +15,7 @@ class CapturedFrame:
     time: nanoseconds since the epoch (CLOCK_REALTIME).
     interface: host and interface, for example "client:eth0".
     direction: seen from that host; "out" is also what the host sent to itself.
-    data: the octets captured, from the Ethernet header on.
+    data: the octets captured, from the link's header on.
     length: how many octets the frame had on the wire; more than data has when it was cut short.
     """
 
@@ -22,3 +24,5 @@ class CapturedFrame:
     direction: Literal["in", "out"]
     data: bytes
     length: int
+    link_type: int = ETHERNET
+    """pcap's number for the link's header; a lab captures Ethernet only."""

@@ -90,8 +90,11 @@ class FilterDecided:
     """A filter rule, or a chain's policy, decided about a packet: nf_tables' own trace.
 
     `line` is the rule as the scenario wrote it, or the policy's line; `verdict` is ``drop`` or
-    ``reject``. Of the segment: its addresses, flags in tcpdump's letters, sequence number and
-    acknowledgement. `time` is that of the trace's arrival, shortly after the decision.
+    ``reject``. Of the segment: its addresses, flags in tcpdump's letters, sequence number,
+    acknowledgement, octets of payload. `time` is that of the trace's arrival, shortly after the
+    decision; `harness.evidence.decisions` finds the captured segment. `line` is empty for a rule
+    that the scenario did not make. TCP only, and no more than a thousand packets a second: when
+    there were more, RecordsLost says how many were not looked at.
     """
 
     time: int
@@ -103,6 +106,9 @@ class FilterDecided:
     flags: str
     sequence: int
     acknowledgement: int | None = None
+    length: int = 0
+    chain: str = ""
+    """INPUT (captured before), FORWARD, or OUTPUT (never on the wire)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +117,8 @@ class FlowChanged:
 
     `change` is ``new``, ``updated`` or ``destroyed``; `state` conntrack's own name for the state
     (SYN_SENT, SYN_RECV, ESTABLISHED, FIN_WAIT, CLOSE_WAIT, LAST_ACK, TIME_WAIT, CLOSE), which is
-    one for both ends together. `source` began the connection.
+    one for both ends together. `source` began the connection. `time` is the kernel's own where it
+    gives one (6.14 on), else that of the event's arrival, shortly after (`arrived`).
     """
 
     time: int
@@ -120,6 +127,7 @@ class FlowChanged:
     destination: Address
     change: str
     state: str = ""
+    arrived: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,12 @@ and how late a timer may seem is said in one place, `early` and `late` in `harne
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from harness.evidence.events import NANOSECONDS
+from harness.tcp.segment import Segment, distance
 from harness.tcp.timers import early, late
 
 
@@ -75,3 +76,41 @@ def explain_schedule(who: str, what: str, seen: Repeated, schedule: Sequence[flo
         f"  seen      again at {', '.join(moments) or '-'}, {end}",
     ]
     return "\n".join(lines + [f"            {each}" for each in faults(seen, schedule)])
+
+
+def repetitions(segments: Iterable[Segment]) -> list[Segment]:
+    """Those of one sender's segments that carry again what it had sent before: data, SYN or FIN.
+
+    A later SYN with another number begins a new connection; the SYN-ACK of a simultaneous open
+    answers the peer's SYN.
+    """
+    found: list[Segment] = []
+    syn: tuple[str, int] | None = None
+    end: int | None = None
+    for segment in segments:
+        if segment.end == segment.sequence:
+            continue
+        opens = segment.has("S") and syn != (segment.flags, segment.sequence)
+        if opens:
+            syn = segment.flags, segment.sequence
+        if opens or end is None or distance(segment.sequence, end) <= 0:
+            end = segment.end
+            continue
+        found.append(segment)
+        if distance(end, segment.end) > 0:
+            end = segment.end
+    return found
+
+
+def explain_repetitions(
+    who: str, times: int, seen: Sequence[Segment], origin: int, waited: float
+) -> str:
+    """How often it was sent again, and when."""
+    moments = ", ".join(f"{(each.time - origin) / NANOSECONDS:.3f}" for each in seen)
+    lines = [
+        f"{who} did not send again as often as expected within {waited:.1f} s",
+        "",
+        f"  expected  {times} times",
+        f"  seen      {len(seen)} times" + (f", at {moments} s" if seen else ""),
+    ]
+    return "\n".join(lines)

@@ -51,6 +51,8 @@ class Timeline:
     frames: dict[str, list[CapturedFrame]] = field(default_factory=lambda: defaultdict(list))
     sampled: dict[str, int] = field(default_factory=dict)
     """By host: when its sockets were sampled last (ns). What was seen last was so until then."""
+    glanced: dict[str, int] = field(default_factory=dict)
+    """By host: when sock_diag alone was looked at last (ns): the same for what it showed."""
     _wire: list[Segment] = field(default_factory=list)
     _arrived: dict[str, list[Segment]] = field(default_factory=lambda: defaultdict(list))
     _not_dissected: list[tuple[str, CapturedFrame]] = field(default_factory=list)
@@ -98,12 +100,17 @@ class Timeline:
         self._dissect()
         return self._malformed
 
+    @property
+    def unread(self) -> int:
+        """How many frames nobody has asked to be dissected yet."""
+        return len(self._not_dissected)
+
     def _dissect(self) -> None:
         if not self._not_dissected:
             return
         for host, frame in self._not_dissected:
             try:
-                segment = dissect(frame.data, frame.time)
+                segment = dissect(frame.data, frame.time, frame.link_type)
             except Malformed:
                 self._malformed += 1
                 continue

@@ -21,6 +21,8 @@ from typing import Any
 from harness.evidence.events import ClockStepped, FramesLost, HostReady, SocketSeen, SysctlSet
 from harness.lab import gate, interfaces, namespaces, settings
 from harness.lab.capture import Capture
+from harness.lab.conntrack import ConntrackEvents
+from harness.lab.filter_trace import FilterTrace
 from harness.lab.messages import Channel, ChannelClosedError
 from harness.lab.program_streams import Input, Output
 from harness.lab.programs import Programs
@@ -53,11 +55,13 @@ class Agent:
         self._channel = Channel(control)
         self._bell = bell
         self.capture = Capture(memory, loopback=description.capture_loopback)
-        self._sampler = Sampler(self._name, self._record_socket)
+        self._sampler = Sampler(self._name, self._record_socket, self._channel.send)
         self._selector = selectors.DefaultSelector()
         self._sockets = Sockets(self._name, self._selector, self._channel.send)
         self._programs = Programs(self._name, self._selector, self._channel.send)
         self._filter = FilterTable(gate.filter_socket)
+        witness = self._name, self._filter, self._selector, self._channel.send
+        self._trace, self._conntrack = FilterTrace(*witness), ConntrackEvents(*witness)
         self._clock_offset = time.time_ns() - time.monotonic_ns()
         self._wake, write_end = socket.socketpair()
         for end in (self._wake, write_end):
@@ -104,7 +108,7 @@ class Agent:
             self._wake.recv(4096)
             self._programs.reap()
             self._sampler.happened()
-        elif isinstance(source, (Output, Input)):
+        elif isinstance(source, (Output, Input, FilterTrace, ConntrackEvents)):
             source.ready()
         elif isinstance(source, OpenSocket):
             self._sockets.ready(source, mask)
@@ -137,10 +141,15 @@ class Agent:
         """Sample the sockets once; what has changed is told before the answer."""
         self._sampler.sample()
 
-    def do_settle(self) -> tuple[int, int, int]:
-        """Drain the capture, sample once; samples so far, time of this one, frames lost so far."""
+    def do_settle(self) -> tuple[int, int, int, int]:
+        """Drain every witness, sample once.
+
+        Samples so far, time of this one, of the last look at sock_diag; frames lost so far.
+        """
         if self.capture.settle():
             os.eventfd_write(self._bell, 1)
+        self._trace.settle()
+        self._conntrack.settle()
         lost = self.capture.count_losses()
         if lost:
             self._channel.send(FramesLost(time.time_ns(), self._name, lost))
@@ -149,7 +158,8 @@ class Agent:
             self._clock_offset += step
             self._channel.send(ClockStepped(time.time_ns(), self._name, step))
         self._sampler.sample()
-        return self._sampler.count, self._sampler.sampled_at, self.capture.lost
+        sampler = self._sampler
+        return sampler.count, sampler.sampled_at, sampler.glanced_at, self.capture.lost
 
     def do_socket(self, what: str, arguments: dict[str, Any]) -> Any:
         """A method of :class:`Sockets`; whatever it does can change a state."""
@@ -166,8 +176,14 @@ class Agent:
         return getattr(self._programs, what)(number, *arguments)
 
     def do_rule(self, what: str, arguments: tuple[Any, ...] = ()) -> Any:
-        """A method of the host's :class:`FilterTable`."""
+        """A method of the host's :class:`FilterTable`, traced from before the first drop on."""
+        if what == "apply":
+            self._trace.prepare(arguments[0])
         return getattr(self._filter, what)(*arguments)
+
+    def do_watch_conntrack(self) -> str:
+        """See :meth:`ConntrackEvents.begin`."""
+        return self._conntrack.begin()
 
     def do_sysctl(self, name: str, value: str) -> None:
         """Set a network sysctl of the host."""

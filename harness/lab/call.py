@@ -10,8 +10,10 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from harness.evidence.events import NANOSECONDS, CallEnded
+from harness.evidence.durations import Decision, Lasted, Limits, decide
+from harness.evidence.events import NANOSECONDS, CallBegan, CallEnded
 from harness.evidence.verdicts import ExpectationFailed
+from harness.tcp.timers import late
 
 if TYPE_CHECKING:
     from harness.lab.host import Host
@@ -66,8 +68,16 @@ class Call:
             )
         return ended.result
 
-    def fails(self, expected: int, *, seconds: float | None = None) -> float:
-        """Expect failure with this errno (``errno.ECONNRESET``); seconds from call to failure."""
+    def fails(
+        self, expected: int, *, after: float | None = None, seconds: float | None = None
+    ) -> float:
+        """Expect failure with this errno (``errno.ECONNRESET``); seconds from call to failure.
+
+        `after`: and to have failed when a timer of the kernel of so many seconds had run out, early
+        or late by no more than `early` and `late` in `harness.tcp.timers` say.
+        """
+        if after is not None and seconds is None:
+            seconds = late(after) + self.host.lab.deadlines.call(self)
         ended = self.wait(seconds)
         self.judged = True
         if ended.error != expected:
@@ -76,7 +86,51 @@ class Call:
                 f"{self} ended differently\n\n"
                 f"  expected  {error_name(expected)}\n  seen      {seen}"
             )
-        return (ended.time - self.began) / NANOSECONDS
+        if after is not None:
+            self._judge_time(Limits.timer(after), ended)
+        return self._took(ended)
+
+    def lasts(
+        self,
+        seconds: float | None = None,
+        *,
+        at_least: float | None = None,
+        at_most: float | None = None,
+    ) -> float:
+        """Expect the call to take so long, however it ends; seconds that it took.
+
+        `seconds`: as a timer of that length of the kernel's; `at_least` and `at_most` are bounds on
+        the wall's clock, on the side of the program. Says nothing about result or errno.
+        """
+        if seconds is None:
+            limits = Limits(at_least or 0.0, float("inf") if at_most is None else at_most)
+        else:
+            limits = Limits.timer(seconds)
+        longest = limits.least if limits.most == float("inf") else limits.most
+        ended = self.wait(longest + self.host.lab.deadlines.call(self))
+        self._judge_time(limits, ended)
+        return self._took(ended)
+
+    def _took(self, ended: CallEnded) -> float:
+        """Seconds from the call to its end, as the program's side recorded both."""
+        began = next(
+            (
+                event.time
+                for event in self.host.lab.timeline.events
+                if isinstance(event, CallBegan) and event.call == self.number
+            ),
+            self.began,
+        )
+        return (ended.time - began) / NANOSECONDS
+
+    def _judge_time(self, limits: Limits, ended: CallEnded) -> None:
+        took = self._took(ended)
+        if decide(Lasted(took, took), limits) is not Decision.HOLDS:
+            how = error_name(ended.error) if ended.error else "success"
+            raise ExpectationFailed(
+                f"{self} did not take as long as expected\n\n"
+                f"  expected  {limits}\n  seen      {took:.3f} s, then {how}"
+            )
 
     @property
     def pending(self) -> bool:

@@ -16,7 +16,7 @@ import os
 import select
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from harness.evidence.frames import CapturedFrame
 
@@ -66,7 +66,7 @@ class Capture:
         self._memory = memory
         self._socket = _packet_socket()
         if not loopback:
-            _attach_filter(self._socket, _WITHOUT_LOOPBACK)
+            attach_filter(self._socket, _WITHOUT_LOOPBACK)
         self._size = LOOPBACK_BLOCK_SIZE if loopback else BLOCK_SIZE
         self._ring = _ring(self._socket, self._size)
         self._next = 0
@@ -136,10 +136,15 @@ def _ring(receiver: socket.socket, block_size: int) -> mmap.mmap:
     return mmap.mmap(receiver.fileno(), block_size * BLOCKS)
 
 
-def _attach_filter(receiver: socket.socket, program: tuple[tuple[int, int, int, int], ...]) -> None:
+def attach_filter(receiver: socket.socket, program: Iterable[tuple[int, int, int, int]]) -> None:
+    """Have the kernel sift what a socket receives: socket(7), SO_ATTACH_FILTER; classic BPF.
+
+    The program's instructions are (code, jump if true, jump if false, k). It takes the place of an
+    earlier one.
+    """
     code = b"".join(_INSTRUCTION.pack(*instruction) for instruction in program)
     memory = ctypes.create_string_buffer(code, len(code))
-    header = struct.pack("@HxxxxxxP", len(program), ctypes.addressof(memory))
+    header = struct.pack("@HxxxxxxP", len(code) // _INSTRUCTION.size, ctypes.addressof(memory))
     receiver.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, header)
 
 

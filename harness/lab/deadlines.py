@@ -10,8 +10,8 @@ from harness.tcp.timers import late, longest_in, syn_schedule
 
 if TYPE_CHECKING:
     from harness.lab.call import Call
-    from harness.lab.endpoint import Endpoint
     from harness.lab.lab import Lab
+    from harness.lab.observed import ObservedSocket
 
 PATIENCE = 5.0
 """Seconds in which what needs no timer has happened, on a machine that is busy with other work."""
@@ -30,7 +30,7 @@ class Deadlines:
         self.patience = PATIENCE
         self.programs = PROGRAM_PATIENCE
 
-    def state_change(self, endpoint: Endpoint, wanted: State) -> float:
+    def state_change(self, endpoint: ObservedSocket, wanted: State) -> float:
         """Seconds: the timers now pending in the lab, and for CLOSED all that may still follow."""
         limit = self.pending()
         if wanted is State.CLOSED:

@@ -1,207 +1,33 @@
-"""An end of a connection, or a listening socket: what it does, and what is expected of it.
+"""An end of a connection, or a listening socket: what it does, and what it reads.
 
 Verbs do something on the host (`send`, `shutdown`, `close`); words in the third person expect
-something of the evidence (`reaches`, `stays`, `receives`).
+something of the evidence (`reaches`, `stays`, `receives`): those about states are
+`harness.lab.observed`'s and `harness.lab.witnessed`'s.
 """
 
 from __future__ import annotations
 
 import socket
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from harness.evidence.events import SocketSeen
-from harness.evidence.expectations import (
-    ANYTHING,
-    NOBODY,
-    EndpointLooks,
-    Owner,
-    explain_did_not_stay,
-    explain_not_reached,
-    first_that_holds,
-)
-from harness.evidence.timeline import EndpointKey
-from harness.evidence.verdicts import ExpectationFailed, Inconclusive
+from harness.evidence.verdicts import ExpectationFailed
 from harness.lab.call import Call
-from harness.lab.errors import CallFailed, LabError
-from harness.lab.program import Program
+from harness.lab.errors import LabError
 from harness.lab.sockets import SocketInUseError
-from harness.tcp.segment import Address
-from harness.tcp.states import State
-
-if TYPE_CHECKING:
-    from harness.lab.host import Host
+from harness.lab.witnessed import WitnessedSocket
 
 READ, WRITE, BOTH = socket.SHUT_RD, socket.SHUT_WR, socket.SHUT_RDWR
 LARGEST_RECEIVE = 1 << 16
-BEFORE_ESTABLISHED = (State.SYN_SENT, State.SYN_RECV, State.CLOSED)
-FEWEST_SAMPLES = 3
-"""Without these no window is watched: at its beginning, at its end, and one between."""
 
 
-class Endpoint:
+class Endpoint(WitnessedSocket):
     """A socket known by its addresses, whoever has it open."""
-
-    def __init__(
-        self, host: Host, local: Address, remote: Address | None, number: int | None = None
-    ) -> None:
-        self.host = host
-        self.local = local
-        self.remote = remote
-        self.number = number
-        self._connecting: Call | None = None
-        self.peer: Endpoint | None = None
-        """The other end, where it is known."""
-        self._reached = -1
-        """The observation, in the endpoint's history, that satisfied the last `reaches`."""
-
-    def __repr__(self) -> str:
-        to = f" to {self.host.lab.names.endpoint(self.remote)}" if self.remote else ""
-        return f"<{self.host.lab.names.endpoint(self.local)}{to}>"
-
-    @property
-    def connecting(self) -> Call:
-        """The call of connect(2) of a built-in client."""
-        if self._connecting is None:
-            raise LabError(f"{self!r} was not connected by the scenario")
-        return self._connecting
-
-    @connecting.setter
-    def connecting(self, call: Call) -> None:
-        self._connecting = call
 
     @property
     def descriptor(self) -> int:
         """The file descriptor that the host's process has for this socket."""
         return int(self.host.socket("descriptor", number=self._open_socket()))
-
-    @property
-    def key(self) -> EndpointKey:
-        """Host, local and remote address."""
-        return self.host.name, self.local, self.remote
-
-    @property
-    def seen(self) -> SocketSeen | None:
-        """The endpoint as the latest sample saw it; None when no sample ever did."""
-        self.host.lab.settle()
-        return self.host.lab.timeline.latest(self.key)
-
-    @property
-    def state(self) -> State:
-        """The state in the latest sample; CLOSED when there is no such socket."""
-        seen = self.seen
-        return seen.state if seen else State.CLOSED
-
-    def reaches(
-        self,
-        state: State | str,
-        *,
-        owner: Host | Program | int | None | object = ANYTHING,
-        send_queue: int | None = None,
-        receive_queue: int | None = None,
-        seconds: float | None = None,
-    ) -> SocketSeen | None:
-        """Expect psutil to see this endpoint in `state`, now or by a deadline.
-
-        The deadline is derived from the kernel's own timers, or `seconds` from now. `owner` is who
-        has it open: None for nobody, a host for its built-in endpoints, a program, a process id.
-        Queues are bytes. What was seen since the last `reaches` counts, short states too; what
-        satisfied that one counts again only if it is still so.
-        """
-        looks = self._looks(state, owner, send_queue, receive_queue)
-        lab = self.host.lab
-        began = lab.now()
-        if looks.state is State.CLOSED and self._never_seen():
-            return None  # it came and went between two samples, or never was: it is not there now
-
-        start = self._first_that_counts()
-
-        def reached() -> bool:
-            return first_that_holds(lab.timeline, looks, start) is not None
-
-        limit = seconds if seconds is not None else lab.deadlines.state_change(self, looks.state)
-        lab.wait_until(reached, f"{self!r} to reach {looks}", limit)
-        index = first_that_holds(lab.timeline, looks, start)
-        if index is None:
-            raise ExpectationFailed(
-                explain_not_reached(
-                    lab.timeline, looks, start, lab.seconds_since(began), lab.origin
-                )
-            )
-        self._reached = index
-        self.wait_for_connect(looks.state)
-        return lab.timeline.history(self.key)[index]
-
-    def wait_for_connect(self, state: State) -> None:
-        """Let the connect(2) of an endpoint that is in `state` return, where it is about to.
-
-        The kernel is ESTABLISHED before it has woken the program. What the scenario does next, an
-        RST of the peer's or a close, would otherwise be what the call returns with.
-        """
-        if self._connecting is not None and state not in BEFORE_ESTABLISHED:
-            self._connecting.wait()
-
-    def _first_that_counts(self) -> int:
-        """The first observation in the history that the next `reaches` may take."""
-        if self._reached < 0:
-            return 0
-        self.host.sample()
-        still_so = len(self.host.lab.timeline.history(self.key)) == self._reached + 1
-        return self._reached if still_so else self._reached + 1
-
-    def _never_seen(self) -> bool:
-        self.host.lab.settle()
-        return not self.host.lab.timeline.history(self.key)
-
-    def stays(
-        self,
-        state: State | str,
-        *,
-        seconds: float,
-        owner: Host | Program | int | None | object = ANYTHING,
-        send_queue: int | None = None,
-        receive_queue: int | None = None,
-    ) -> None:
-        """Expect psutil to see this endpoint so in every sample of the next `seconds`."""
-        looks = self._looks(state, owner, send_queue, receive_queue)
-        lab = self.host.lab
-        samples = self.host.settle()
-        start = max(0, len(lab.timeline.history(self.key)) - 1)
-        lab.wait_until(lambda: False, f"{self!r} to stay {looks}", seconds)
-        samples = self.host.settle() - samples
-        if samples < FEWEST_SAMPLES:
-            raise Inconclusive(
-                f"{self!r}: in {seconds:g} s only {samples} samples were taken; that cannot show "
-                "that nothing changed between them"
-            )
-        history = lab.timeline.history(self.key)[start:]
-        if not history and looks.state is State.CLOSED:
-            return
-        wrong = next((seen for seen in history if not looks.holds(seen)), None)
-        if wrong is not None or not history:
-            window = f"for {seconds:g} s ({samples} samples)"
-            raise ExpectationFailed(
-                explain_did_not_stay(lab.timeline, looks, wrong, lab.origin, window)
-            )
-
-    def gives_up_on_schedule(self) -> None:
-        """Expect what is unanswered (SYN, SYN-ACK) to be sent again when the kernel's settings say.
-
-        And after the last time the endpoint to be CLOSED, also on time: early or late by no more
-        than a kernel timer may be (`early` and `late` in `harness.tcp.timers`).
-        """
-        from harness.lab.schedule import gives_up_on_schedule
-
-        gives_up_on_schedule(self)
-
-    def _looks(
-        self,
-        state: State | str,
-        owner: object,
-        send_queue: int | None,
-        receive_queue: int | None,
-    ) -> EndpointLooks:
-        return EndpointLooks(self.key, State.of(state), _owner(owner), send_queue, receive_queue)
 
     def accept(self) -> None:
         """For the passive end: take this connection out of the listener's queue; accept(2)."""
@@ -290,19 +116,3 @@ class Endpoint:
         """For calls that never wait for the peer; judging a failure is the scenario's part."""
         call.wait()
         return call
-
-
-def _owner(owner: object) -> Owner | None:
-    from harness.lab.host import AGENT_PROCESS, Host
-
-    if owner is ANYTHING:
-        return None
-    if owner is None:
-        return NOBODY
-    if isinstance(owner, Host):
-        return Owner(f"the built-in endpoints of {owner.name}", lambda pid: pid == AGENT_PROCESS)
-    if isinstance(owner, Program):
-        return Owner(str(owner), owner.has_process)
-    if isinstance(owner, int):
-        return Owner(f"process {owner}", lambda pid: pid == owner)
-    raise CallFailed(f"owner: a host, a program, a process id or None, not {owner!r}")

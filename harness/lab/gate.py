@@ -20,6 +20,7 @@ NamespaceId = tuple[int, int]
 NETLINK_HEADER = struct.Struct("=IHHII")
 NLM_F_ACK, NLMSG_ERROR = 4, 2
 RTMGRP_LINK = 1
+NETLINK_NETFILTER, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP = 12, 270, 1
 
 
 def network_namespace() -> NamespaceId:
@@ -99,6 +100,22 @@ def filter_socket() -> Any:
     nft = NFTSocket()
     nft.bind()
     return nft
+
+
+def netfilter_events(*groups: int) -> socket.socket:
+    """A socket, not blocking, that hears these multicast groups of nfnetlink (NFNLGRP_…).
+
+    In the present namespace: connection tracking's events, the packet filter's trace. With as much
+    room as net.core.rmem_max allows.
+    """
+    prove_outside_host()
+    kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK
+    events = socket.socket(socket.AF_NETLINK, kind, NETLINK_NETFILTER)
+    events.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+    events.bind((0, 0))
+    for group in groups:
+        events.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)
+    return events
 
 
 def interface_socket() -> socket.socket:

@@ -14,6 +14,7 @@ from harness.lab.call import Call
 from harness.lab.connection import Connection
 from harness.lab.endpoint import Endpoint
 from harness.lab.errors import LabError
+from harness.lab.flows import sees_flow, watch_conntrack
 from harness.lab.listener import Listener, PassiveEnd
 from harness.lab.listings import agreed_listing
 from harness.lab.program import Program
@@ -167,7 +168,7 @@ class Host:
                 f"{self.name}: connect to which port of {listener.host.name}? Give it as port=…, "
                 "or connect to what listen() returned."
             )
-        target = self._target(listener)
+        target = self.target_at(listener)
         family = FAMILY_NUMBERS[self.lab.family]
         call = Call(self, self.lab.next_call(), "connect")
         number, local = self.socket(
@@ -175,7 +176,7 @@ class Host:
             call=call.number,
             address=target,
             family=family,
-            source=(self._source(listener), source_port),
+            source=(self.source_towards(listener), source_port),
             options=tuple(options),
         )
         client = Endpoint(self, Address(*local), target, number)
@@ -183,15 +184,17 @@ class Host:
         server = PassiveEnd(listener, target, Address(*local))
         return Connection(client, server)
 
-    def _target(self, listener: Listener) -> Address:
+    def target_at(self, listener: Listener) -> Address:
+        """Where this host connects to reach the listener: loopback, where both are one host."""
         ip = listener.local.ip
         if ip in ("", "0.0.0.0", "::"):
             same = listener.host is self
             ip = LOOPBACK_ADDRESS[self.lab.family] if same else listener.host.address
         return Address(ip, listener.local.port)
 
-    def _source(self, listener: Listener) -> str:
-        if self._target(listener).ip in LOOPBACK_ADDRESS.values():
+    def source_towards(self, listener: Listener) -> str:
+        """Our own address on the way to the listener."""
+        if self.target_at(listener).ip in LOOPBACK_ADDRESS.values():
             return LOOPBACK_ADDRESS[self.lab.family]
         return self.address
 
@@ -220,6 +223,25 @@ class Host:
         except OSError as error:
             raise LabError(not_started(self.name, words, directory, error)) from error
         return Program(self, number, pid, words)
+
+    def watch_conntrack(self) -> None:
+        """Have this host's connection tracking tell every connection from now on; rootless too.
+
+        It is on from now on where it was not, which changes no rule and drops nothing. Errors:
+        LabError where the kernel has no conntrack, with what to do.
+        """
+        watch_conntrack(self)
+
+    def sees_flow(
+        self, connection: Connection, states: Sequence[str], *, seconds: float | None = None
+    ) -> None:
+        """Expect conntrack here to have seen a connection pass exactly these states, in order.
+
+        Since it was new; what comes after the last of them is not judged. An empty list: that
+        nothing was told of it. States are conntrack's (``FIN_WAIT``), and ``DESTROYED``; conntrack
+        has one for both ends. The deadline is that of a next segment, or `seconds` from now.
+        """
+        sees_flow(self, connection, states, seconds)
 
     def agrees_with_netstat(self) -> Listing:
         """Expect ``netstat -antp``, run on this host, to show exactly what was observed.

@@ -15,9 +15,11 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from typing import Protocol
 
-from harness.evidence.events import NANOSECONDS, ClockStepped, FramesLost, Step
+from harness.evidence.doubts import doubt
+from harness.evidence.events import NANOSECONDS, Step
 from harness.evidence.timeline import HostNames, Timeline
 from harness.evidence.verdicts import ExpectationFailed, Inconclusive
+from harness.lab.attribution import Place
 from harness.lab.call import Call, error_name
 from harness.lab.deadlines import Deadlines
 from harness.lab.errors import HostGone, LabError
@@ -25,7 +27,7 @@ from harness.lab.host import Host
 from harness.lab.line import Line
 from harness.lab.messages import ChannelClosedError
 from harness.lab.rule import Rule
-from harness.lab.rules import HostAddresses
+from harness.lab.rules import HostAddresses, RuleNotAppliedError
 from harness.lab.sandbox import Sandbox
 from harness.lab.sandbox_process import LabRequest
 from harness.lab.topology import ROUTER, SWITCH, Family, host_names
@@ -63,10 +65,13 @@ class Lab:
         self.progress: Progress | None = None
         self.keep = False
         """Leave the hosts up when the scenario is over."""
+        self._heard_until = 0
+        """Up to this moment (ns) all that happened is recorded."""
         self._call_numbers = count(1)
         self._selector = selectors.DefaultSelector()
         self._lines: dict[str, Line] = {}
         self.hosts: dict[str, Host] = {}
+        self._place = Place()
         try:
             self._open()
         except LabError:
@@ -83,6 +88,7 @@ class Lab:
             self._selector.register(line.bell, selectors.EVENT_READ, line.read_frames)
         descriptors = [each for line in self._lines.values() for each in line.descriptors()]
         plan, self._captures = self.sandbox.open(self.request, descriptors)
+        self._kernel = self.sandbox.kernel_watch
         for line in self._lines.values():
             line.handed_over()
         self.names = HostNames(
@@ -99,6 +105,12 @@ class Lab:
             self.settings[name] = dict(line.ready.sysctls)
             if name in plan.names:
                 self.hosts[name] = Host(self, name, plan.names[name], line)
+        namespaces = {
+            line.ready.namespace: name for name, line in self._lines.items() if line.ready
+        }
+        self._place = self._kernel.join(plan, namespaces, self.timeline.add)
+        for descriptor in self._kernel.descriptors():
+            self._selector.register(descriptor, selectors.EVENT_READ, self._kernel.read)
 
     @staticmethod
     def _is_settled(line: Line) -> bool:
@@ -117,6 +129,7 @@ class Lab:
 
     def close(self) -> None:
         """End every process of the lab. The evidence stays."""
+        self._kernel.leave(self._place)
         self.sandbox.close_lab(self.request.lab)
         self._let_go()
         # The kernel lets some milliseconds pass until it has closed a packet socket. The hosts'
@@ -180,6 +193,7 @@ class Lab:
             if not line.gone:
                 with suppress(ChannelClosedError):
                     line.channel.flush()
+        self._kernel.read()
         self._drop_dead_lines()
 
     def _drop_dead_lines(self) -> None:
@@ -221,14 +235,20 @@ class Lab:
 
     def settle(self) -> None:
         """Have every host record all that has happened by now; HostGone if one cannot any more."""
-        for line in sorted(self._lines.values(), key=lambda line: line.gone):
-            line.settle()
+        began = self.now()
+        try:
+            for line in sorted(self._lines.values(), key=lambda line: line.gone):
+                line.settle()
+        finally:
+            self._kernel.settle(self._place, self.timeline)
+        self._heard_until = began
 
     def count_rules(self) -> None:
         """Put the present counters of all filter rules into the evidence; of hosts that live."""
         for rule in self.rules:
-            with suppress(HostGone):
-                rule.host.record_rule(rule.line, "counted", *rule.counter)
+            # A program of the scenario may have taken the rule away behind our back.
+            with suppress(HostGone, RuleNotAppliedError):
+                rule.record_counter()
 
     def sees(self, text: str) -> tuple[Segment, ...]:
         """Expect these segments on the wire, in tcpdump's notation, one after the other.
@@ -243,27 +263,24 @@ class Lab:
         """Expect exactly these segments since the last `sees` (or the beginning), and no others."""
         self.wire.sees_only(text)
 
+    def never_sees(self, text: str, *, since: Segment | None = None) -> None:
+        """Expect that no such segments were sent until now, from the beginning or after `since`."""
+        self.wire.never_sees(text, since)
+
     def stays_quiet(self, *, seconds: float) -> None:
         """Expect that no TCP segment is sent for so long."""
         self.wire.stays_quiet(seconds)
 
     def doubt(self) -> str | None:
         """Why the evidence cannot decide anything; None when it can."""
-        for event in self.timeline.events:
-            if isinstance(event, FramesLost):
-                return (
-                    f"the capture on {event.host} lost {event.count} frames: what it does not show "
-                    "may have happened. It keeps up with some 200,000 frames a second: send less."
-                )
-            if isinstance(event, ClockStepped):
-                return (
-                    f"the machine's clock was set by {event.nanoseconds / NANOSECONDS:+.3f} s "
-                    "during the scenario: its times do not compare."
-                )
-        return None
+        return doubt(self.timeline, self._heard_until)
 
     def finish(self) -> None:
-        """At a scenario's end: what the evidence lacks, and which failed calls nobody judged."""
+        """At a scenario's end: what the evidence lacks, and which failed calls nobody judged.
+
+        The rules are counted first, so that what they counted has been captured.
+        """
+        self.count_rules()
         self.settle()
         doubt = self.doubt()
         if doubt:

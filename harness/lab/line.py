@@ -80,7 +80,9 @@ class Line:
 
     def settle(self) -> int:
         """Have the agent record what has happened by now; the samples that it took so far."""
-        samples, self.lab.timeline.sampled[self.host], self.lost = self.ask("settle", {})
+        timeline = self.lab.timeline
+        samples, *moments, self.lost = self.ask("settle", {})
+        timeline.sampled[self.host], timeline.glanced[self.host] = moments
         self.read_frames()
         return int(samples)
 

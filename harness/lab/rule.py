@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from harness.evidence.events import RuleChanged
 from harness.lab.errors import LabError
 
 if TYPE_CHECKING:
@@ -39,6 +41,16 @@ class Rule:
     def packets(self) -> int:
         """How many packets matched so far."""
         return self.counter.packets
+
+    def record_counter(self) -> None:
+        """Put the counter into the evidence, dated when it was not less: just before it was read.
+
+        Of what passed by then, nothing is missing in it.
+        """
+        began = time.time_ns()
+        counter = self.counter
+        event = RuleChanged(began, self.host.name, self.line, "counted", *counter)
+        self.host.lab.timeline.add(event)
 
     def delete(self) -> None:
         """Take the rule away (``iptables -D``)."""

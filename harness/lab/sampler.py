@@ -5,8 +5,9 @@ looks at once when something happened that can change a state (a frame came or w
 made), then ever more rarely; a scenario that waits asks for closer attention until a deadline.
 
 A sample, with psutil, costs half a millisecond of processor time; a glance at sock_diag alone costs
-a tenth of that. So most looks are glances, and what a glance finds changed is sampled at once. An
-endpoint that is in no list any more is CLOSED. Records changes only; judges nothing.
+a tenth of that. So most looks are glances, and what a glance finds changed is sampled at once. What
+sock_diag alone showed, in a glance or before psutil was asked, is recorded beside as a witness of
+its own. An endpoint that is in no list any more is CLOSED. Records changes only; judges nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Callable
 import psutil
 
 from harness.evidence.events import NANOSECONDS, SocketSeen
+from harness.evidence.kernel_events import SocketGlanced
 from harness.lab.socket_diagnostics import Diagnosis, Key, SocketDiagnostics
 from harness.tcp.segment import Address
 from harness.tcp.states import State
@@ -53,20 +55,30 @@ MAPPED = "::ffff:"
 class Sampler:
     """The watcher of one host; lives in the host's agent, which calls it when it is due."""
 
-    def __init__(self, host: str, record: Callable[[SocketSeen], None]) -> None:
+    def __init__(
+        self,
+        host: str,
+        record: Callable[[SocketSeen], None],
+        record_glance: Callable[[SocketGlanced], None],
+    ) -> None:
         self._host = host
         self._record = record
+        self._record_glance = record_glance
         self._diagnostics = SocketDiagnostics()
         self._seen: dict[Key, SocketSeen] = {}
         self._attend_until = 0
         self._active_at = self._due = time.monotonic_ns()
         self._glanced: dict[Key, tuple[object, ...]] = {}
-        self._unchanged_at = 0
+        self._states: dict[Key, int] = {}
+        """What the last diagnosis said, in the kernel's numbers."""
+        self._unchanged_at = time.time_ns()  # the host is new: it has no socket yet
         self._next_sample = 0
         self.count = 0
         """Looks taken so far."""
         self.sampled_at = 0
         """When the latest sample was taken (CLOCK_REALTIME, ns)."""
+        self.glanced_at = self._unchanged_at
+        """When the latest look at sock_diag began: what it showed last was so until then."""
         self._earliest = 0
 
     def happened(self) -> None:
@@ -104,8 +116,22 @@ class Sampler:
         return changed
 
     def _diagnose(self) -> dict[Key, Diagnosis]:
+        before, self.glanced_at = self.glanced_at, time.time_ns()
         ipv4, ipv6 = (self._diagnostics.read(family) for family in FAMILIES)
-        return ipv4 | ipv6
+        diagnoses = ipv4 | ipv6
+        states = {key: diagnosis.state for key, diagnosis in diagnoses.items()}
+        if states != self._states:
+            self._record_glances(states, before)
+            self._states = states
+        return diagnoses
+
+    def _record_glances(self, states: dict[Key, int], before: int) -> None:
+        now = time.time_ns()  # after the reading: no state is dated before its cause
+        for key in states | self._states:
+            number = states.get(key)
+            state = State.CLOSED if number is None else STATES.get(number)
+            if state is not None and number != self._states.get(key):
+                self._record_glance(SocketGlanced(now, self._host, *key, state, before))
 
     @staticmethod
     def _lasting(diagnoses: dict[Key, Diagnosis]) -> dict[Key, tuple[object, ...]]:

@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.lab.errors import LabError, SandboxUnavailable
+from harness.lab.kernel_watch import KernelWatch
 from harness.lab.sandbox_process import MESSAGE_SIZE, MOST_DESCRIPTORS, LabRequest
 from harness.lab.topology import Plan
+from harness.lab.tracing import TURNED_OFF, Watched
 from harness.tcp.dissect import prepare
 
 PROJECT = Path(__file__).parents[2]
@@ -30,8 +32,14 @@ system call filter answers as if it were not."""
 class Sandbox:
     """The process that holds this process' labs, and a new one where it was ended meanwhile."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, tracepoints: bool = True, ring: int = 0) -> None:
+        """Without `tracepoints` the kernel's own word on states is not asked for.
+
+        `ring` octets has each processor's ring for it; 0: as many as the machine's size suggests.
+        """
         self._labs = count(1)
+        self._tracepoints, self._ring = tracepoints, ring
+        self._watches: list[KernelWatch] = []
         self._start()
 
     def _start(self) -> None:
@@ -61,6 +69,18 @@ class Sandbox:
             raise
         self.user: int = answer[1]
         """Who we are in the sandbox: 0, as the machine's root or as root of a user namespace."""
+        self._watches.append(self._watch())
+
+    def _watch(self) -> KernelWatch:
+        if not self._tracepoints:
+            return KernelWatch(Watched(missing=TURNED_OFF), [])
+        self._requests.send(pickle.dumps(("trace", self._ring)))
+        return KernelWatch(*self._answer())
+
+    @property
+    def kernel_watch(self) -> KernelWatch:
+        """What reads the kernel's tracepoints for the labs that are opened now."""
+        return self._watches[-1]
 
     @property
     def pid(self) -> int:
@@ -96,6 +116,9 @@ class Sandbox:
         """End the sandbox with all that is in it; returns when it is gone."""
         self._let_go()
         self._process.wait()
+        for watch in self._watches:
+            watch.close()
+        self._watches.clear()
 
     def _let_go(self) -> None:
         self._requests.close()

@@ -27,11 +27,14 @@ from harness.evidence.events import HostReady
 from harness.lab import gate, namespaces, settings
 from harness.lab.agent import Description, be_a_host
 from harness.lab.interfaces import prepare
+from harness.lab.perf_events import OpenEvents
 from harness.lab.topology import LABS, Family, Plan, host_names, plan
+from harness.lab.tracing import Watched, open_in_sandbox
 
 MESSAGE_SIZE = 1 << 16
 DESCRIPTORS_PER_HOST = 3
-MOST_DESCRIPTORS = 64
+MOST_DESCRIPTORS = 250
+"""In one message; SCM_MAX_FD of unix(7) is 253."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class _Sandbox:
     requests: socket.socket
     own_pid_namespace: int
     labs: dict[int, list[int]] = field(default_factory=dict)
+    traced: OpenEvents = field(default_factory=OpenEvents)
 
     def serve(self) -> None:
         while True:
@@ -68,11 +72,13 @@ class _Sandbox:
             if not data:
                 return
             what, argument = pickle.loads(data)
-            answer: Plan | Exception | None = None
+            answer: Plan | Watched | Exception | None = None
             captures: list[int] = []
             try:
                 if what == "open":
                     answer, captures = self._open(argument, descriptors)
+                elif what == "trace":
+                    answer, captures = self._trace(argument)
                 else:
                     self._close(argument)
             except (OSError, ValueError) as error:
@@ -103,6 +109,11 @@ class _Sandbox:
                 birth.line.close()
         self.labs[request.lab] = [birth.pid for birth in births.values()]
         return made, [descriptor for birth in births.values() for descriptor in birth.capture]
+
+    def _trace(self, size: int) -> tuple[Watched, list[int]]:
+        """Have the kernel's tracepoints recorded: how to read them, and the rings to be read."""
+        watched, self.traced = open_in_sandbox(size, most=MOST_DESCRIPTORS)
+        return watched, [os.dup(ring) for ring in self.traced.rings]
 
     def _bear(
         self,

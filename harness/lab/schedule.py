@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.evidence.schedules import Repeated, explain_schedule, faults
+from harness.evidence.schedules import (
+    Repeated,
+    explain_repetitions,
+    explain_schedule,
+    faults,
+    repetitions,
+)
 from harness.evidence.verdicts import ExpectationFailed
 from harness.lab.errors import LabError
 from harness.tcp.segment import Segment
@@ -16,7 +22,7 @@ from harness.tcp.states import State
 from harness.tcp.timers import syn_schedule, synack_schedule
 
 if TYPE_CHECKING:
-    from harness.lab.endpoint import Endpoint
+    from harness.lab.witnessed import WitnessedSocket
 
 SCHEDULES = {
     State.SYN_SENT: ("SYN", "S", syn_schedule),
@@ -24,8 +30,8 @@ SCHEDULES = {
 }
 
 
-def gives_up_on_schedule(endpoint: Endpoint) -> None:
-    """See :meth:`Endpoint.gives_up_on_schedule`."""
+def gives_up_on_schedule(endpoint: WitnessedSocket) -> None:
+    """See :meth:`WitnessedSocket.gives_up_on_schedule`."""
     lab = endpoint.host.lab
     state = endpoint.state
     if state not in SCHEDULES:
@@ -42,12 +48,39 @@ def gives_up_on_schedule(endpoint: Endpoint) -> None:
         raise ExpectationFailed(explain_schedule(repr(endpoint), what, seen, schedule))
 
 
-def _is_closed(endpoint: Endpoint) -> bool:
+def retransmits(endpoint: WitnessedSocket, times: int) -> tuple[Segment, ...]:
+    """See :meth:`WitnessedSocket.retransmits`."""
+    lab = endpoint.host.lab
+    began = lab.now()
+    wait_for_more = True
+    while len(known := _repetitions(endpoint)) < times:
+        if not wait_for_more:
+            waited = lab.seconds_since(began)
+            raise ExpectationFailed(
+                explain_repetitions(repr(endpoint), times, known, lab.origin, waited)
+            )
+        wait_for_more = _sends_again(endpoint, len(known), times)
+    return tuple(known)
+
+
+def _sends_again(endpoint: WitnessedSocket, known: int, times: int) -> bool:
+    lab = endpoint.host.lab
+    awaiting = f"{endpoint!r} to send again, time {known + 1} of {times}"
+    limit = lab.deadlines.next_segment()
+    return lab.wait_until(lambda: len(_repetitions(endpoint)) > known, awaiting, limit)
+
+
+def _repetitions(endpoint: WitnessedSocket) -> list[Segment]:
+    wire = endpoint.host.lab.timeline.wire
+    return repetitions(each for each in wire if _is_from(endpoint, each))
+
+
+def _is_closed(endpoint: WitnessedSocket) -> bool:
     seen = endpoint.host.lab.timeline.latest(endpoint.key)
     return seen is not None and seen.state is State.CLOSED
 
 
-def _repeated(endpoint: Endpoint, flags: str) -> Repeated:
+def _repeated(endpoint: WitnessedSocket, flags: str) -> Repeated:
     """The endpoint's transmissions with these flags, and when it was CLOSED."""
     timeline = endpoint.host.lab.timeline
     sent = [each.time for each in timeline.wire if _is_from(endpoint, each) and each.flags == flags]
@@ -60,7 +93,7 @@ def _repeated(endpoint: Endpoint, flags: str) -> Repeated:
     return Repeated(_cause(endpoint, sent[0], flags), tuple(sent[1:]), closed)
 
 
-def _cause(endpoint: Endpoint, first: int, flags: str) -> int:
+def _cause(endpoint: WitnessedSocket, first: int, flags: str) -> int:
     """When the timer was started: with the first SYN; of a SYN-ACK just before it is sent.
 
     The kernel starts the timer of a SYN-ACK when it has taken the SYN, and then sends
@@ -76,5 +109,5 @@ def _cause(endpoint: Endpoint, first: int, flags: str) -> int:
     )
 
 
-def _is_from(endpoint: Endpoint, segment: Segment) -> bool:
+def _is_from(endpoint: WitnessedSocket, segment: Segment) -> bool:
     return (segment.source, segment.destination) == (endpoint.local, endpoint.remote)

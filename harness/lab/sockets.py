@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.evidence.events import CallBegan, CallEnded, Event
+from harness.tcp.segment import Address
 
 IN_PROGRESS = (errno.EINPROGRESS, errno.EAGAIN, errno.EINTR)
 
@@ -36,6 +37,8 @@ class OpenSocket:
 
     number: int
     real: socket.socket
+    local: Address
+    remote: Address | None
     reader: _Call | None = None
     writer: _Call | None = None
     sent: int = 0
@@ -55,6 +58,16 @@ class Sockets:
     _open: dict[int, OpenSocket] = field(default_factory=dict)
     _next: int = 1
 
+    def bind(
+        self,
+        address: tuple[str, int],
+        family: int,
+        options: tuple[tuple[int, int, Any], ...],
+    ) -> tuple[int, tuple[str, int]]:
+        """socket, setsockopt, bind, and no more; the socket's number and its address."""
+        real = _bound(address, family, options)
+        return self._adopt(real).number, real.getsockname()[:2]
+
     def listen(
         self,
         address: tuple[str, int],
@@ -63,17 +76,14 @@ class Sockets:
         options: tuple[tuple[int, int, Any], ...],
     ) -> tuple[int, tuple[str, int]]:
         """socket, setsockopt, bind, listen; the socket's number and its address."""
-        real = socket.socket(family, socket.SOCK_STREAM)
+        real = _bound(address, family, options)
         try:
-            for level, name, value in options:
-                real.setsockopt(level, name, value)
-            real.bind(address)
             real.listen(backlog)
         except OSError:
             real.close()
             raise
         opened = self._adopt(real)
-        return opened.number, real.getsockname()[:2]
+        return opened.number, opened.local
 
     def connect(
         self,
@@ -88,24 +98,15 @@ class Sockets:
         The socket is bound first, so that its port is known also when the connection is refused
         before connect(2) returns.
         """
-        real = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            for level, name, value in options:
-                real.setsockopt(level, name, value)
-            if source is not None:
-                real.bind(source)
-        except OSError:
-            real.close()
-            raise
-        opened = self._adopt(real)
-        local = real.getsockname()[:2]
-        self._began(call, "connect", f"{address[0]} port {address[1]}")
+        real = _bound(source, family, options)
+        opened = self._adopt(real, address)
+        self._began(opened, call, "connect", f"{address[0]} port {address[1]}")
         code = real.connect_ex(address)
         if code in IN_PROGRESS:
             self._wait(opened, _Call(call, "connect", lambda: _connected(real)), writing=True)
         else:
             self._ended(call, "connect", code)
-        return opened.number, local
+        return opened.number, opened.local
 
     def accept(self, call: int, number: int) -> None:
         """Wait for a completed connection; the result is (socket number, peer address)."""
@@ -113,7 +114,7 @@ class Sockets:
 
         def attempt() -> tuple[int, tuple[str, int]]:
             real, peer = listener.real.accept()
-            return self._adopt(real).number, peer[:2]
+            return self._adopt(real, peer[:2]).number, peer[:2]
 
         self._begin(call, listener, "accept", "", attempt, writing=False)
 
@@ -151,7 +152,7 @@ class Sockets:
             "getsockopt": lambda: opened.real.getsockopt(*arguments),
             "close": lambda: self._close(opened),
         }
-        self._began(call, name, ", ".join(str(value) for value in arguments))
+        self._began(opened, call, name, ", ".join(str(value) for value in arguments))
         try:
             self._ended(call, name, 0, attempt[name]())
         except OSError as error:
@@ -164,9 +165,10 @@ class Sockets:
         if mask & selectors.EVENT_WRITE and opened.writer:
             self._attempt(opened, opened.writer, writing=True)
 
-    def _adopt(self, real: socket.socket) -> OpenSocket:
+    def _adopt(self, real: socket.socket, remote: tuple[str, int] | None = None) -> OpenSocket:
         real.setblocking(False)
-        opened = OpenSocket(self._next, real)
+        local = Address(*real.getsockname()[:2])
+        opened = OpenSocket(self._next, real, local, Address(*remote) if remote else None)
         self._open[self._next] = opened
         self._next += 1
         return opened
@@ -193,7 +195,7 @@ class Sockets:
             self._catch_up(opened, writing=writing)
         if (opened.writer if writing else opened.reader) is not None:
             raise SocketInUseError(errno.EALREADY, f"{name}: an earlier call still waits")
-        self._began(call, name, detail)
+        self._began(opened, call, name, detail)
         self._attempt(opened, _Call(call, name, attempt), writing=writing)
 
     def _catch_up(self, opened: OpenSocket, *, writing: bool) -> None:
@@ -237,11 +239,27 @@ class Sockets:
         else:
             self.selector.unregister(opened.real)
 
-    def _began(self, call: int, name: str, detail: str) -> None:
-        self.record(CallBegan(time.time_ns(), self.host, call, name, detail))
+    def _began(self, opened: OpenSocket, call: int, name: str, detail: str) -> None:
+        ends = opened.local, opened.remote
+        self.record(CallBegan(time.time_ns(), self.host, call, name, detail, *ends))
 
     def _ended(self, call: int, name: str, error: int, result: object = None) -> None:
         self.record(CallEnded(time.time_ns(), self.host, call, name, error, result))
+
+
+def _bound(
+    address: tuple[str, int] | None, family: int, options: tuple[tuple[int, int, Any], ...]
+) -> socket.socket:
+    real = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        for level, name, value in options:
+            real.setsockopt(level, name, value)
+        if address is not None:
+            real.bind(address)
+    except OSError:
+        real.close()
+        raise
+    return real
 
 
 def _connected(real: socket.socket) -> None:

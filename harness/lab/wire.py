@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from harness.evidence.verdicts import ExpectationFailed
+from harness.evidence.events import NANOSECONDS
+from harness.evidence.verdicts import ExpectationFailed, Inconclusive
 from harness.tcp.explanation import explain
 from harness.tcp.matching import Match, Mismatch, match
 from harness.tcp.notation import format_segment, parse_pattern
@@ -61,6 +62,25 @@ class Wire:
                 "Not expected:\n\n" + self._shown(segments[: found.first] + segments[found.last :])
             )
         raise ExpectationFailed("the wire did not show what was expected\n\n" + explain(found))
+
+    def never_sees(self, text: str, since: Segment | None) -> None:
+        """See :meth:`Lab.never_sees`."""
+        lab = self._lab
+        lab.settle()
+        doubt = lab.doubt()
+        if doubt is not None:
+            raise Inconclusive(f"that a segment was never sent cannot be known: {doubt}")
+        after = since.time if since is not None else 0
+        segments = [each for each in lab.timeline.wire if each.time > after]
+        found = match(parse_pattern(text), segments, self.bindings, lab.names.addresses)
+        if isinstance(found, Match):
+            when = segments[found.first].time
+            raise ExpectationFailed(
+                "the wire showed what should never have been there, at "
+                f"{(when - lab.origin) / NANOSECONDS:.3f} s\n\n"
+                f"  expected  never {text.strip()}\n  seen\n"
+                + self._shown(segments[found.first : found.last])
+            )
 
     def _shown(self, segments: list[Segment]) -> str:
         """The first five of some segments, as tcpdump prints them."""

@@ -1,8 +1,9 @@
-"""Which segments did not arrive, as far as the captures of both ends show it.
+"""Which segments did not arrive, as far as the captures of both ends and the filters show it.
 
-A frame that a filter drops on INPUT was captured before: it arrived, and nothing is claimed of it
-here. What a host drops on OUTPUT was never sent. So only what was captured leaving its sender and
-was not captured at its destination counts as lost, and only where that capture lost no frames.
+What was captured leaving its sender and was not captured at its destination counts as lost, where
+that capture lost no frames. A frame that a filter drops on INPUT was captured before; that it went
+no further is known where the filter's own trace says so. What a host drops on OUTPUT was never
+sent.
 """
 
 from __future__ import annotations
@@ -11,15 +12,18 @@ from bisect import bisect_right
 from collections import defaultdict
 from dataclasses import replace
 
+from harness.evidence.decisions import decided_segments
 from harness.evidence.events import FramesLost
 from harness.evidence.timeline import Timeline
 from harness.tcp.segment import Segment
 
 
 def lost_segments(timeline: Timeline) -> dict[Segment, str]:
-    """Segments that never reached the host they were sent to, and where they were seen last.
+    """Segments that never reached the socket they were sent to, and where they were seen last.
 
-    The values are a host that passes frames on (``router``), or empty: just not at the other end.
+    The values are a host that passes frames on (``router``), the destination itself where its
+    filter dropped the segment, or empty: just not at the other end. Whose rule it was, where a
+    filter told, is what :func:`dropping_rules` says.
     """
     unreliable = {event.host for event in timeline.events if isinstance(event, FramesLost)}
     sent: dict[Segment, list[Segment]] = defaultdict(list)
@@ -36,7 +40,15 @@ def lost_segments(timeline: Timeline) -> dict[Segment, str]:
         target = timeline.names.host(segment.destination.ip)
         if target != sender and target in seen and not seen[target].get(segment):
             lost[segment] = _last_seen(timeline, seen, segment)
-    return lost
+    return lost | {segment: event.host for segment, event in decided_segments(timeline).items()}
+
+
+def dropping_rules(timeline: Timeline) -> dict[Segment, str]:
+    """The rule, or the policy's line, that dropped or rejected a segment of the wire."""
+    return {
+        segment: event.line or f"a rule of {event.host} that is not the scenario's"
+        for segment, event in decided_segments(timeline).items()
+    }
 
 
 def _content(segment: Segment) -> Segment:

@@ -55,6 +55,7 @@ class Lanes:
         for column in range(left, right + 1):
             line[column] = "-"
         forward = start < end
+        lost = cut(lost, (right - left + 1) // 2)
         room = right - left + 1 - SHAFT - 3 - (len(lost) + 4 if lost else 0)
         text = _fitting(words, room)
         if not lost:
@@ -74,8 +75,16 @@ class Lanes:
         _write(line, 0, time)
         column = self.columns[lane]
         last = lane == len(self.columns) - 1 and lane > 0
+        text = _cut(text, self._room_beside(lane, last=last))
         _write(line, column - len(text) - 1 if last else column + 2, text)
         return "".join(line).rstrip()
+
+    def _room_beside(self, lane: int, *, last: bool) -> int:
+        """Columns between a lane and the next one on that side, with a space at both ends."""
+        if len(self.columns) == 1:
+            return self.width - self.columns[lane] - 2
+        left = lane - 1 if last else lane
+        return self.columns[left + 1] - self.columns[left] - 3
 
     def between(self, text: str) -> str:
         """Words in the middle of the diagram, over the lanes."""
@@ -85,10 +94,20 @@ class Lanes:
         return "".join(line).rstrip()
 
 
+def cut(text: str, room: int) -> str:
+    """The text, cut off where there is no room for all of it, so that one sees that it was."""
+    return text if len(text) <= room else f"{text[: max(room - 3, 0)]}..."
+
+
 def _write(line: list[str], start: int, text: str) -> None:
     start = max(start, 0)
     text = text[: len(line) - start]
     line[start : start + len(text)] = text
+
+
+def _cut(text: str, room: int) -> str:
+    """The text, its end left out and said to be where there is no room for all of it."""
+    return text if len(text) <= room else f"{text[: max(room - 3, 0)]}..."
 
 
 def _break_off(line: list[str], left: int, right: int, text: str) -> None:

@@ -1,33 +1,45 @@
-"""A scenario's evidence as files: a capture for each host, the timeline and the ladder as text."""
+"""A scenario's evidence as files: captures of each host and of all, the timeline, the ladder."""
 
 from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
-from harness.evidence.events import FramesLost, HostReady, Step
-from harness.evidence.frames import CapturedFrame
+from harness.evidence.events import FramesLost, HostReady
 from harness.evidence.timeline import Timeline
+from harness.report.capture_comments import comments, remarks
 from harness.report.pcapng import CaptureInterface, Section, write_pcapng
 from harness.report.text import ladder, states_table, text_timeline
+from harness.report.timeline_file import NAME, write_timeline
 
 LADDER_WIDTH = 100
+ALL_HOSTS = "all_hosts.pcapng"
+"""No host can have this name."""
 
 
 def write_folder(timeline: Timeline, folder: Path) -> None:
     """Write the evidence into `folder`, which is made where it is missing.
 
-    timeline.txt has everything in words, ladder.txt the diagram, <host>.pcapng every frame of a
-    host for tcpdump, tshark and Wireshark. Errors: OSError, with the file.
+    timeline.txt has everything in words, timeline.jsonl for programs, ladder.txt the diagram;
+    <host>.pcapng every frame of a host for tcpdump, tshark and Wireshark, all_hosts.pcapng those
+    of all hosts, each where it was sent and where it arrived. Errors: OSError, with the file.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "timeline.txt").write_text(text_timeline(timeline) + "\n", encoding="utf-8")
+    _write(folder / "timeline.txt", text_timeline(timeline) + "\n")
     diagram = f"{ladder(timeline, width=LADDER_WIDTH)}\n\n{states_table(timeline)}\n"
-    (folder / "ladder.txt").write_text(diagram, encoding="utf-8")
-    for host in _captured_hosts(timeline):
-        write_capture(timeline, host, folder / f"{host}.pcapng")
+    _write(folder / "ladder.txt", diagram)
+    write_timeline(timeline, folder / NAME)
+    hosts = _captured_hosts(timeline)
+    for host in hosts:
+        write_capture(timeline, [host], folder / f"{host}.pcapng")
+    write_capture(timeline, hosts, folder / ALL_HOSTS)
+
+
+def _write(path: Path, text: str) -> None:
+    """UTF-8; octets of a program that are no character are written in hexadecimal."""
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _captured_hosts(timeline: Timeline) -> list[str]:
@@ -35,28 +47,43 @@ def _captured_hosts(timeline: Timeline) -> list[str]:
     return list(dict.fromkeys([*ready, *timeline.frames]))
 
 
-def write_capture(timeline: Timeline, host: str, path: Path) -> None:
-    """Write what one host captured; the steps are comments on the frames that follow them."""
-    frames = timeline.frames.get(host, [])
-    lost = sum(
+def write_capture(timeline: Timeline, hosts: Sequence[str], path: Path) -> None:
+    """Write what these hosts captured, by time when there are several.
+
+    Steps, states, rules and settings are comments on the frames that follow them. Errors: OSError.
+    """
+    frames = [frame for host in hosts for frame in timeline.frames.get(host, [])]
+    if len(hosts) > 1:
+        frames.sort(key=lambda frame: frame.time)
+    said = remarks(timeline, hosts)
+    about = [timeline.title, *(() if frames else [each.text for each in said])]
+    interfaces = []
+    for host in hosts:
+        own = _interfaces(timeline, host)
+        lost = _lost(timeline, host)
+        if lost and len(own) > 1:
+            about.append(f"The capture on {host} lost {lost} frames, of all interfaces together.")
+        interfaces += own
+    system = f"{platform.system()} {platform.release()}"
+    section = Section(platform.machine(), system, comment="\n".join(about))
+    write_pcapng(path, frames, interfaces, comments(frames, said), section)
+
+
+def _lost(timeline: Timeline, host: str) -> int:
+    """Frames that the capture of a host lost."""
+    return sum(
         event.count
         for event in timeline.events
         if isinstance(event, FramesLost) and event.host == host
     )
-    interfaces = _interfaces(host, frames, lost)
-    remark = timeline.title
-    if lost and len(interfaces) > 1:
-        remark += f"\nThe capture lost {lost} frames, of all interfaces together."
-    system = f"{platform.system()} {platform.release()}"
-    section = Section(platform.machine(), system, comment=remark)
-    write_pcapng(path, frames, interfaces, dict(_comments(timeline, frames)), section)
 
 
-def _interfaces(host: str, frames: list[CapturedFrame], lost: int) -> list[CaptureInterface]:
-    """The interfaces that saw frames, with counts where the kernel's are an interface's own.
+def _interfaces(timeline: Timeline, host: str) -> list[CaptureInterface]:
+    """The host's interfaces that saw frames, with counts where the kernel's are an interface's own.
 
     The kernel counts losses for a whole capture; with one interface they are that interface's.
     """
+    frames, lost = timeline.frames.get(host, []), _lost(timeline, host)
     counts = Counter(frame.interface for frame in frames) or Counter({f"{host}:eth0": 0})
     if len(counts) > 1 and lost:
         return [CaptureInterface(name) for name in counts]
@@ -64,19 +91,3 @@ def _interfaces(host: str, frames: list[CapturedFrame], lost: int) -> list[Captu
         CaptureInterface(name, received=count + lost, dropped=lost)
         for name, count in counts.items()
     ]
-
-
-def _comments(timeline: Timeline, frames: list[CapturedFrame]) -> Iterator[tuple[int, str]]:
-    steps = timeline.steps()
-    position = 0
-    for index, frame in enumerate(frames):
-        said: list[str] = []
-        while position < len(steps) and steps[position].time <= frame.time:
-            said.append(_said(steps[position]))
-            position += 1
-        if said:
-            yield index, "\n".join(said)
-
-
-def _said(step: Step) -> str:
-    return f"Step: {step.text}"

@@ -27,25 +27,30 @@ class LaneNames:
             pairs.add(frozenset(ends))
             for here, there in (ends, ends[::-1]):
                 found.setdefault(self._lane(here, there), set()).add(here.port)
-        self._order = sorted(found, key=self._place)
+        self.order = sorted(found, key=self._place)
+        """The lanes, from left to right."""
         self.several = len(pairs) > 1
         """Whether there is more than one connection, so that arrows must name their ports."""
-        self.heads = [self._head(lane, found[lane]) for lane in self._order]
-        self.sides = [side and f"({side})" for _, side in self._order] if self.several else []
+        self.heads = [self._head(lane, found[lane]) for lane in self.order]
+        self.sides = [side and f"({side})" for _, side in self.order] if self.several else []
         """To stand below the heads; empty when nobody has two lanes."""
 
     def lane(self, here: Address, there: Address) -> int:
         """The position of the lane of this end of a connection."""
-        return self._order.index(self._lane(here, there))
+        return self.order.index(self._lane(here, there))
 
     def lane_of_state(self, seen: SocketSeen) -> int | None:
         """The position of the lane for an endpoint; None when it is none of the diagram's."""
-        if seen.remote is not None:
-            lane = self._lane(seen.local, seen.remote)
-            return self._order.index(lane) if lane in self._order else None
-        for lane in ((seen.host, ""), (seen.host, ANSWERS), ("localhost", ANSWERS)):
-            if lane in self._order:
-                return self._order.index(lane)
+        return self.lane_of_end(seen.host, seen.local, seen.remote)
+
+    def lane_of_end(self, host: str, local: Address, remote: Address | None) -> int | None:
+        """The same for an endpoint's key."""
+        if remote is not None:
+            lane = self._lane(local, remote)
+            return self.order.index(lane) if lane in self.order else None
+        for lane in ((host, ""), (host, ANSWERS), ("localhost", ANSWERS)):
+            if lane in self.order:
+                return self.order.index(lane)
         return None
 
     def _lane(self, here: Address, there: Address) -> Lane:

@@ -8,19 +8,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.tcp.segment import Address, Segment, add
+from harness.tcp.following import Following
+from harness.tcp.marks import SENT_AGAIN, Mark, mark_words
+from harness.tcp.segment import Segment
 
-Direction = tuple[Address, Address]
+REMARKED = ~(Mark.RETRANSMISSION | Mark.ZERO_WINDOW | Mark.REUSED_PORTS)
+"""Marks that are said in their own words; "again" and "win 0" say the others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
-    """A segment with its relative numbers, and whether its octets had been sent before."""
+    """A segment with its relative numbers, and what it is among those of its connection.
+
+    again: its octets had been sent before. remarks: what else there is to say, in words.
+    """
 
     segment: Segment
     sequence: int
     acknowledgement: int | None
     again: bool
+    remarks: tuple[str, ...] = ()
 
     def words(self) -> list[str]:
         """``[F.]``, ``seq 1``, ``ack 1``, and what else there is to tell."""
@@ -38,44 +45,23 @@ class Numbered:
             words.append("win 0")
         if self.again:
             words.append("again")
-        return words
+        return words + list(self.remarks)
 
 
 class RelativeNumbers:
     """Where the numbers of each direction begin. To be asked for every segment in turn."""
 
     def __init__(self) -> None:
-        self._bases: dict[Direction, int] = {}
-        self._farthest: dict[Direction, int] = {}
+        self._following = Following()
 
     def of(self, segment: Segment) -> Numbered:
         """`segment` with numbers relative to what was seen of its connection so far."""
-        there = segment.source, segment.destination
-        back = segment.destination, segment.source
-        if segment.has("S") and self._bases.get(there) != segment.sequence:
-            self._begin(there, back, segment)
-        self._bases.setdefault(there, segment.sequence)
+        followed = self._following.of(segment)
         refused = segment.has("R") and segment.sequence == 0  # RFC 9293, 3.10.7.1: no number
-        sequence = 0 if refused else add(segment.sequence, -self._bases[there])
-        acknowledgement = None
-        if segment.acknowledgement is not None:
-            base = self._bases.setdefault(back, add(segment.acknowledgement, -1))
-            acknowledgement = add(segment.acknowledgement, -base)
-        return Numbered(segment, sequence, acknowledgement, self._was_sent(there, segment))
-
-    def _begin(self, there: Direction, back: Direction, segment: Segment) -> None:
-        """A SYN with a new number: a new connection, perhaps with the ports of an old one."""
-        self._bases[there] = segment.sequence
-        self._farthest.pop(there, None)
-        if not segment.has("."):
-            self._bases.pop(back, None)
-            self._farthest.pop(back, None)
-
-    def _was_sent(self, there: Direction, segment: Segment) -> bool:
-        """Whether this direction carried all of these octets, or this SYN or FIN, before."""
-        end = add(segment.end, -self._bases[there])
-        if end == add(segment.sequence, -self._bases[there]):
-            return False
-        farthest = self._farthest.get(there, 0)
-        self._farthest[there] = max(farthest, end)
-        return end <= farthest
+        return Numbered(
+            segment,
+            0 if refused else followed.sequence,
+            followed.acknowledgement,
+            bool(followed.marks & SENT_AGAIN),
+            tuple(mark_words(followed.marks & REMARKED, followed.duplicate)),
+        )

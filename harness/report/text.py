@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from harness.evidence.events import NANOSECONDS, CallBegan, Event, HostReady, Step, SysctlSet
 from harness.evidence.timeline import Timeline
 from harness.report.clock import moment
-from harness.report.delivery import lost_segments
+from harness.report.delivery import dropping_rules, lost_segments
 from harness.report.ladder import ladder
 from harness.report.states import states_table
 from harness.report.words import event_text, sysctl_text
@@ -34,13 +34,14 @@ def text_timeline(timeline: Timeline) -> str:
 
     Segments are written as tcpdump prints them, at the time when their sender sent them.
     """
-    lost = lost_segments(timeline)
+    lost, rules = lost_segments(timeline), dropping_rules(timeline)
     origins = Origins()
     lines: list[tuple[int, str]] = []
     for segment in timeline.wire:
         text = format_segment(segment, lambda end: _host(timeline, end.ip), origins.of(segment))
         if segment in lost:
-            text += f"  [lost {f'in {lost[segment]}' if lost[segment] else 'on the way'}]"
+            text += f"  [lost {f'in {lost[segment]}' if lost[segment] else 'on the way'}"
+            text += f", by {rules[segment]}]" if segment in rules else "]"
         lines.append((segment.time, _line(timeline, segment, _sender(timeline, segment), text)))
     began = {event.call: event for event in timeline.events if isinstance(event, CallBegan)}
     for event in timeline.events:

@@ -1,7 +1,8 @@
 """The core: TCP's states, segments, and tcpdump's notation. It touches no kernel and no lab."""
 
-from harness.tcp.dissect import ETHERNET, RAW_IP, Malformed, dissect
+from harness.tcp.dissect import Malformed, dissect
 from harness.tcp.explanation import explain
+from harness.tcp.links import ETHERNET, RAW_IP
 from harness.tcp.matching import Match, Mismatch, UnknownHost, match
 from harness.tcp.notation import NotationError, Origins, format_segment, parse_pattern
 from harness.tcp.options import Option

@@ -9,19 +9,27 @@ import functools
 import logging
 import warnings
 from types import ModuleType
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from harness.tcp.links import (
+    BSD_LOOPBACK,
+    COOKED,
+    COOKED_2,
+    ETHERNET,
+    FAMILIES,
+    IPV4_TYPE,
+    IPV6_TYPE,
+    OPENBSD_LOOPBACK,
+    RAW_IP,
+    RAW_IP_IN_FILES,
+    RAW_IPV4,
+    RAW_IPV6,
+    VLAN_TYPES,
+)
 from harness.tcp.options import read_options
 from harness.tcp.segment import Address, Segment, flags_from_bits
 
-ETHERNET: Final = 1
-"""LINKTYPE_ETHERNET of pcap: Ethernet, and Linux's loopback device, which is framed like it."""
-
-RAW_IP: Final = 101
-"""LINKTYPE_RAW of pcap: an IPv4 or IPv6 packet with nothing before it (tun devices)."""
-
-_IPV4_TYPE, _IPV6_TYPE = 0x0800, 0x86DD
-_ETHERNET_HEADER, _IPV4_HEADER, _IPV6_HEADER, _TCP_HEADER = 14, 20, 40, 20
+_IPV4_HEADER, _IPV6_HEADER, _TCP_HEADER = 20, 40, 20
 _TCP, _FRAGMENT, _AUTHENTICATION = 6, 44, 51
 _EXTENSIONS: Final = frozenset({0, 43, 60, 135, 139, 140, _FRAGMENT, _AUTHENTICATION})
 
@@ -43,15 +51,15 @@ def dissect(frame: bytes, time: int, link_type: int = ETHERNET) -> Segment | Non
     """The TCP segment in `frame`; None when it carries none, or not the first fragment of one.
 
     time: nanoseconds since the epoch, copied into the segment.
-    link_type: pcap's number for the frame's outermost layer, ETHERNET or RAW_IP.
+    link_type: pcap's number for the frame's outermost layer, one of `links`.
     Padding after the IP packet is left out. A frame cut short in the capture gives what is there
     of its payload, and Segment.missing counts the rest. Raises Malformed for contradictions, and
     ValueError for another link type.
     """
     packet, network = _network(frame, link_type)
-    if network == _IPV4_TYPE:
+    if network == IPV4_TYPE:
         datagram = _read_ipv4(packet)
-    elif network == _IPV6_TYPE:
+    elif network == IPV6_TYPE:
         datagram = _read_ipv6(packet)
     else:
         return None
@@ -83,16 +91,46 @@ def _layers() -> _Layers:
 
 def _network(frame: bytes, link_type: int) -> tuple[bytes, int]:
     """The IP packet in a frame and the Ethernet type that says which IP it is."""
-    if link_type == ETHERNET:
-        if len(frame) < _ETHERNET_HEADER:
-            raise Malformed(f"{len(frame)} octets captured; an Ethernet header has 14")
-        header = _layers().ethernet.Ether(frame[:_ETHERNET_HEADER])
-        # scapy takes a small type for the length of an 802.3 frame, which carries no IP.
-        return frame[_ETHERNET_HEADER:], getattr(header, "type", 0)
-    if link_type == RAW_IP:
+    if link_type in (RAW_IP, *RAW_IP_IN_FILES):
         version = frame[0] >> 4 if frame else 0
-        return frame, {4: _IPV4_TYPE, 6: _IPV6_TYPE}.get(version, 0)
-    raise ValueError(f"link type {link_type} is not read; ETHERNET (1) and RAW_IP (101) are")
+        return frame, {4: IPV4_TYPE, 6: IPV6_TYPE}.get(version, 0)
+    if link_type in (RAW_IPV4, RAW_IPV6):
+        return frame, IPV4_TYPE if link_type == RAW_IPV4 else IPV6_TYPE
+    layer, size, name = _link_layer(link_type)
+    if len(frame) < size:
+        raise Malformed(f"{len(frame)} octets captured; {name} has {size}")
+    header = layer(frame[:size])
+    if link_type in (BSD_LOOPBACK, OPENBSD_LOOPBACK):
+        families = (int.from_bytes(frame[:4], order) for order in ("little", "big"))
+        return frame[size:], FAMILIES.get(min(families), 0)
+    # scapy takes a small type for the length of an 802.3 frame, which carries no IP.
+    kind = getattr(header, "proto" if link_type in (COOKED, COOKED_2) else "type", 0)
+    return _after_tags(frame[size:], kind)
+
+
+def _link_layer(link_type: int) -> tuple[Any, int, str]:
+    """Scapy's layer for a link type, its octets and its name. Raises ValueError for another one."""
+    ethernet = _layers().ethernet
+    layers = {
+        ETHERNET: (ethernet.Ether, 14, "an Ethernet header"),
+        COOKED: (ethernet.CookedLinux, 16, "a Linux cooked header"),
+        COOKED_2: (ethernet.CookedLinuxV2, 20, "a Linux cooked header of version 2"),
+        BSD_LOOPBACK: (ethernet.Loopback, 4, "a loopback header"),
+        OPENBSD_LOOPBACK: (ethernet.Loopback, 4, "a loopback header"),
+    }
+    if link_type not in layers:
+        raise ValueError(f"link type {link_type} is not read; see harness.tcp.links")
+    return layers[link_type]
+
+
+def _after_tags(packet: bytes, kind: int) -> tuple[bytes, int]:
+    """What VLAN tags carry, and its type."""
+    while kind in VLAN_TYPES:
+        if len(packet) < 4:
+            raise Malformed(f"{len(packet)} octets captured of a VLAN tag; it has 4")
+        kind = getattr(_layers().ethernet.Dot1Q(packet[:4]), "type", 0)
+        packet = packet[4:]
+    return packet, kind
 
 
 def _read_ipv4(packet: bytes) -> _Datagram | None:

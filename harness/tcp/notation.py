@@ -79,18 +79,22 @@ def format_segment(
     segment: Segment,
     names: Callable[[Address], str] | None = None,
     origin: Origin = ABSOLUTE,
+    checksum: str = "",
 ) -> str:
     """`segment` as tcpdump prints it, without the leading time and "IP ".
 
     names: gives the host's name for an address; the port is added. None prints IP addresses.
     origin: ABSOLUTE prints as `tcpdump -nnS -t` does; `Origins.of` gives what `tcpdump -nn -t`
     takes off. tcpdump prints more after the length for protocols it knows; this does not.
+    checksum: what is said of it behind the flags, as with `tcpdump -v`; empty for nothing.
     """
     source, destination = (
         f"{end.ip if names is None else names(end)}.{end.port}"
         for end in (segment.source, segment.destination)
     )
     parts = [f"{source} > {destination}: Flags [{segment.flags}]"]
+    if checksum:
+        parts.append(f"cksum {checksum}")
     if segment.length or any(map(segment.has, "SFR")):
         start = add(segment.sequence, -origin.sequence)
         parts.append(f"seq {start}" + (f":{add(start, segment.length)}" if segment.length else ""))

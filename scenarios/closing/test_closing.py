@@ -5,7 +5,7 @@ import pytest
 from harness import CLOSING, ESTABLISHED, FIN_WAIT1, TIME_WAIT
 from harness.lab import Host, Lab
 
-pytestmark = pytest.mark.claims("H4")
+pytestmark = [pytest.mark.claims("H4"), pytest.mark.cause("server.iptables")]
 
 
 def test_closing_while_the_fins_cross(lab: Lab, client: Host, server: Host) -> None:
@@ -40,3 +40,4 @@ def test_closing_while_the_fins_cross(lab: Lab, client: Host, server: Host) -> N
     rule.delete()
     connection.client.reaches(TIME_WAIT, owner=None)
     connection.server.reaches(TIME_WAIT, owner=None)
+    connection.client.passes_through([ESTABLISHED, FIN_WAIT1, CLOSING, TIME_WAIT])

@@ -5,7 +5,7 @@ import pytest
 from harness import CLOSE_WAIT, ESTABLISHED, FIN_WAIT2
 from harness.lab import Host, Lab
 
-pytestmark = pytest.mark.claims("H5")
+pytestmark = [pytest.mark.claims("H5"), pytest.mark.cause("client.close")]
 
 
 def test_the_end_is_read_after_all_queued_data(lab: Lab, client: Host, server: Host) -> None:

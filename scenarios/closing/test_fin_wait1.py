@@ -5,7 +5,7 @@ import pytest
 from harness import CLOSE_WAIT, ESTABLISHED, FIN_WAIT1, FIN_WAIT2
 from harness.lab import Host, Lab
 
-pytestmark = pytest.mark.claims("H4", "T27")
+pytestmark = [pytest.mark.claims("H4", "T27"), pytest.mark.cause("client.iptables")]
 
 
 def test_fin_wait1_while_the_fin_goes_unacknowledged(lab: Lab, client: Host, server: Host) -> None:
@@ -25,7 +25,7 @@ def test_fin_wait1_while_the_fin_goes_unacknowledged(lab: Lab, client: Host, ser
     lab.step("The server closes. Its FIN is never acknowledged, so it is sent again and again.")
     connection.server.close()
     connection.server.reaches(FIN_WAIT1, send_queue=1, owner=None)
-    lab.sees("""
+    _, lost_again = lab.sees("""
         server > client: Flags [F.], seq K+1, ack J+1
         server > client: Flags [F.], seq K+1, ack J+1
     """)
@@ -35,6 +35,8 @@ def test_fin_wait1_while_the_fin_goes_unacknowledged(lab: Lab, client: Host, ser
     rule.delete()
     connection.server.reaches(FIN_WAIT2, send_queue=0)
     connection.client.reaches(CLOSE_WAIT)
+    connection.client.enters(CLOSE_WAIT, after=lost_again)
+    connection.server.passes_through([ESTABLISHED, FIN_WAIT1, FIN_WAIT2])
     lab.sees("""
         ...
         server > client: Flags [F.], seq K+1, ack J+1

@@ -5,7 +5,10 @@ import pytest
 from harness import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, TIME_WAIT
 from harness.lab import Host, Lab
 
-pytestmark = pytest.mark.claims("H5", "H6", "T23", "T28", "T29")
+pytestmark = [
+    pytest.mark.claims("H5", "H6", "T23", "T28", "T29"),
+    pytest.mark.cause("server.close"),
+]
 
 
 def test_fin_wait2_until_the_client_closes_too(lab: Lab, client: Host, server: Host) -> None:

@@ -2,12 +2,13 @@
 
 import pytest
 
-from harness import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, TIME_WAIT
+from harness import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, LAST_ACK, TIME_WAIT
 from harness.lab import Host, Lab
 
 pytestmark = pytest.mark.claims("H4", "H5", "H6", "H7", "T22", "T23", "T24")
 
 
+@pytest.mark.cause("server.close")
 def test_the_server_closes_first(lab: Lab, client: Host, server: Host) -> None:
     lab.step("A connection is established.")
     connection = client.connect(server.listen(port=16868))
@@ -29,6 +30,10 @@ def test_the_server_closes_first(lab: Lab, client: Host, server: Host) -> None:
     connection.client.close()
     connection.client.reaches(CLOSED)
     connection.server.reaches(TIME_WAIT)
+    connection.client.passes_through(
+        [ESTABLISHED, CLOSE_WAIT, LAST_ACK, CLOSED], unseen_allowed=True
+    )
+    connection.server.passes_through([FIN_WAIT2, TIME_WAIT])
 
     lab.step("Four segments were sent, no more.")
     lab.sees_only("""
@@ -39,6 +44,7 @@ def test_the_server_closes_first(lab: Lab, client: Host, server: Host) -> None:
     """)
 
 
+@pytest.mark.cause("client.close")
 def test_the_client_closes_first(lab: Lab, client: Host, server: Host) -> None:
     lab.step("A connection is established.")
     connection = client.connect(server.listen(port=16868))
@@ -58,6 +64,10 @@ def test_the_client_closes_first(lab: Lab, client: Host, server: Host) -> None:
     connection.server.close()
     connection.server.reaches(CLOSED)
     connection.client.reaches(TIME_WAIT)
+    connection.server.passes_through(
+        [ESTABLISHED, CLOSE_WAIT, LAST_ACK, CLOSED], unseen_allowed=True
+    )
+    connection.client.passes_through([FIN_WAIT2, TIME_WAIT])
 
     lab.step("The same four segments, the other way round.")
     lab.sees_only("""

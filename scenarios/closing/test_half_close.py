@@ -5,7 +5,7 @@ import pytest
 from harness import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, TIME_WAIT
 from harness.lab import WRITE, Host, Lab
 
-pytestmark = pytest.mark.claims("H6", "T22")
+pytestmark = [pytest.mark.claims("H6", "T22"), pytest.mark.cause("client.shutdown")]
 
 
 def test_data_flows_one_way_after_a_half_close(lab: Lab, client: Host, server: Host) -> None:

@@ -5,7 +5,7 @@ import pytest
 from harness import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, LAST_ACK, TIME_WAIT
 from harness.lab import Host, Lab
 
-pytestmark = pytest.mark.claims("T23", "T31")
+pytestmark = [pytest.mark.claims("T23", "T31"), pytest.mark.cause("server.iptables")]
 
 
 def test_last_ack_until_the_acknowledgement_comes(lab: Lab, client: Host, server: Host) -> None:
@@ -43,6 +43,7 @@ def test_last_ack_until_the_acknowledgement_comes(lab: Lab, client: Host, server
     lab.step("The rule goes. The FIN gets through; with its acknowledgement the client is CLOSED.")
     rule.delete()
     connection.client.reaches(CLOSED)
+    connection.client.passes_through([ESTABLISHED, CLOSE_WAIT, LAST_ACK, CLOSED])
     connection.server.reaches(TIME_WAIT)
     lab.sees("""
         ...

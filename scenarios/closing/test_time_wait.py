@@ -5,7 +5,7 @@ import pytest
 from harness import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, LAST_ACK, TIME_WAIT
 from harness.lab import Host, Lab
 
-pytestmark = pytest.mark.claims("T23", "T29", "T30")
+pytestmark = [pytest.mark.claims("T23", "T29", "T30"), pytest.mark.cause("client.iptables")]
 
 
 def test_time_wait_acknowledges_a_repeated_fin(lab: Lab, client: Host, server: Host) -> None:

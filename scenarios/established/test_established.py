@@ -5,7 +5,7 @@ import pytest
 from harness import ESTABLISHED
 from harness.lab import Host, Lab
 
-pytestmark = pytest.mark.claims("T10", "T14")
+pytestmark = [pytest.mark.claims("T10", "T14"), pytest.mark.cause("client.iptables")]
 
 
 def test_data_waits_in_the_queues_of_an_established_connection(

@@ -6,9 +6,12 @@ place of the rule. The lab's hosts have their names: the client asks for http://
 
 import sys
 
+import pytest
+
 from harness import ESTABLISHED
 from harness.lab import Host, Lab
 
+pytestmark = pytest.mark.cause("server.iptables")
 CLIENT = "import urllib.request; urllib.request.urlopen('http://server:8080', timeout={})"
 
 

@@ -15,6 +15,7 @@ from harness.lab import Host, Lab
 
 pytestmark = [
     pytest.mark.claims("H11"),
+    pytest.mark.cause("server.start", occurrence=3),
     pytest.mark.topology(loopback=True),
     pytest.mark.programs("dumpcap", "tshark"),
 ]

@@ -26,6 +26,11 @@ CLIENT = Path(__file__).parent / "client.py"
 PATIENT_CLIENT = Path(__file__).parent / "patient_client.py"
 
 
+@pytest.mark.cause(
+    "server.start",
+    occurrence=2,
+    stands_for="the client; that the server closes in time is no call of the scenario",
+)
 def test_close_in_three_segments(lab: Lab, server: Host) -> None:
     lab.step("The ten-line server listens on port 8080.")
     program = server.start([sys.executable, str(SERVER), lab.family])
@@ -53,6 +58,7 @@ def test_close_in_three_segments(lab: Lab, server: Host) -> None:
     """)
 
 
+@pytest.mark.cause("server.send_signal", occurrence=1)
 def test_close_in_four_segments_when_the_server_is_held_up(lab: Lab, server: Host) -> None:
     lab.step("The ten-line server listens on port 8080, and is stopped.")
     program = server.start([sys.executable, str(SERVER), lab.family])
@@ -62,6 +68,7 @@ def test_close_in_four_segments_when_the_server_is_held_up(lab: Lab, server: Hos
     lab.step("The client connects and closes. The server's kernel answers by itself.")
     server.start([sys.executable, str(CLIENT), lab.family]).ends(0)
     listener.reaches(LISTEN, owner=program, receive_queue=1)
+    listener.stays(LISTEN, owner=program, receive_queue=1, seconds=0.3)
     lab.sees_only("""
         localhost > localhost.8080: Flags [S], seq J
         localhost.8080 > localhost: Flags [S.], seq K, ack J+1

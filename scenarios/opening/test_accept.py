@@ -8,6 +8,7 @@ from harness.lab import Host, Lab
 pytestmark = pytest.mark.claims("H10")
 
 
+@pytest.mark.cause("client.connect")
 def test_a_connection_is_complete_before_it_is_accepted(
     lab: Lab, client: Host, server: Host
 ) -> None:
@@ -36,6 +37,7 @@ def test_a_connection_is_complete_before_it_is_accepted(
     connection.server.receives(b"hello")
 
 
+@pytest.mark.cause("client.iptables")
 def test_accept_returns_only_after_the_third_segment(lab: Lab, client: Host, server: Host) -> None:
     lab.step("The server waits in accept.")
     listener = server.listen(port=80)
@@ -59,6 +61,7 @@ def test_accept_returns_only_after_the_third_segment(lab: Lab, client: Host, ser
     """)
 
 
+@pytest.mark.cause("client.connect")
 def test_accept_makes_a_new_descriptor_for_each_connection(
     lab: Lab, client: Host, server: Host
 ) -> None:

@@ -5,7 +5,10 @@ import pytest
 from harness import ESTABLISHED, LISTEN
 from harness.lab import Host, Lab
 
-pytestmark = pytest.mark.claims("H1", "H2", "H3", "T14", "T18")
+pytestmark = [
+    pytest.mark.claims("H1", "H2", "H3", "T14", "T18"),
+    pytest.mark.cause("client.connect"),
+]
 
 
 def test_three_segments_open_a_connection(lab: Lab, client: Host, server: Host) -> None:

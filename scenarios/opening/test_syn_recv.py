@@ -5,7 +5,7 @@ import pytest
 from harness import CLOSED, ESTABLISHED, LISTEN, SYN_RECV, SYN_SENT
 from harness.lab import Host, Lab
 
-pytestmark = pytest.mark.claims("T21")
+pytestmark = [pytest.mark.claims("T21"), pytest.mark.cause("client.iptables")]
 
 
 def test_syn_recv_while_the_client_does_not_hear_the_server(

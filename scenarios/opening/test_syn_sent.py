@@ -10,6 +10,7 @@ from harness.lab import Host, Lab
 pytestmark = pytest.mark.claims("T20")
 
 
+@pytest.mark.cause("server.iptables")
 def test_syn_sent_until_the_firewall_opens(lab: Lab, client: Host, server: Host) -> None:
     lab.step("A firewall on the server swallows what comes for its port.")
     listener = server.listen(port=80)
@@ -24,6 +25,7 @@ def test_syn_sent_until_the_firewall_opens(lab: Lab, client: Host, server: Host)
     """)
     connection.server.stays(CLOSED, seconds=0.3)
     listener.stays(LISTEN, receive_queue=0, seconds=0.3)
+    lab.never_sees("server.80 > client: Flags [S.]")
 
     lab.step("The firewall opens. The next SYN gets through, and the connection is made.")
     rule.delete()
@@ -37,6 +39,7 @@ def test_syn_sent_until_the_firewall_opens(lab: Lab, client: Host, server: Host)
     """)
 
 
+@pytest.mark.cause("server.iptables")
 def test_syn_again_every_second_then_time_out(lab: Lab, client: Host, server: Host) -> None:
     lab.step("The client may spend the time of one retry only, to be done sooner.")
     client.sysctl("net.ipv4.tcp_syn_retries", 1)
@@ -52,6 +55,7 @@ def test_syn_again_every_second_then_time_out(lab: Lab, client: Host, server: Ho
     connection.client.reaches(CLOSED)
 
 
+@pytest.mark.cause("client.sysctl", occurrence=1)
 def test_syn_again_at_doubling_intervals(lab: Lab, client: Host, server: Host) -> None:
     lab.step("The client doubles its patience from the first SYN on, as every kernel before 6.5.")
     client.sysctl("net.ipv4.tcp_syn_linear_timeouts", 0)
@@ -66,3 +70,7 @@ def test_syn_again_at_doubling_intervals(lab: Lab, client: Host, server: Host) -
     connection.client.gives_up_on_schedule()
     connection.client.connecting.fails(errno.ETIMEDOUT)
     connection.client.reaches(CLOSED)
+    lab.sees_only("""
+        client > server.80: Flags [S], seq J
+        client > server.80: Flags [S], seq J
+    """)

@@ -7,7 +7,11 @@ import pytest
 from harness import ESTABLISHED, FIN_WAIT1
 from harness.lab import Host, Lab
 
-pytestmark = [pytest.mark.claims("T27", "T32"), pytest.mark.programs("nc", "netstat")]
+pytestmark = [
+    pytest.mark.claims("T27", "T32"),
+    pytest.mark.cause("client.iptables"),
+    pytest.mark.programs("nc", "netstat"),
+]
 
 
 def test_fin_wait1_with_one_byte_unacknowledged(

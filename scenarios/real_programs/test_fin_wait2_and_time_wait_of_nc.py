@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.claims("T28", "T29", "T32"), pytest.mark.programs("nc"
 NO_PROCESS: frozenset[int] = frozenset()
 
 
+@pytest.mark.cause("server.interrupt")
 def test_fin_wait2_until_the_client_closes_too(
     lab: Lab, client: Host, server: Host, nc: str
 ) -> None:
@@ -57,6 +58,7 @@ def test_fin_wait2_until_the_client_closes_too(
     assert (row.state, row.owners) == (TIME_WAIT, NO_PROCESS)
 
 
+@pytest.mark.cause("client.close_input")
 def test_an_nc_whose_input_has_ended_closes_by_itself(
     lab: Lab, client: Host, server: Host, nc: str
 ) -> None:

@@ -15,6 +15,7 @@ from harness.lab import Host, Lab
 pytestmark = [pytest.mark.claims("T24"), pytest.mark.programs("nc", "telnet", "ss")]
 
 
+@pytest.mark.cause("client.send_signal", occurrence=1)
 def test_four_segments_when_the_client_takes_its_time(
     lab: Lab, client: Host, server: Host, nc: str
 ) -> None:
@@ -34,6 +35,7 @@ def test_four_segments_when_the_client_takes_its_time(
     waiting.ends(-signal.SIGINT)
     connection.server.reaches(FIN_WAIT2, owner=None)
     connection.client.reaches(CLOSE_WAIT, owner=telnet)
+    connection.client.stays(CLOSE_WAIT, owner=telnet, seconds=0.3)
     client.agrees_with_ss()
 
     lab.step("telnet goes on, reads the end, and closes too.")
@@ -54,6 +56,7 @@ def test_four_segments_when_the_client_takes_its_time(
     server.agrees_with_ss()
 
 
+@pytest.mark.cause("server.interrupt")
 def test_the_numbers_whether_four_segments_or_three(
     lab: Lab, client: Host, server: Host, nc: str
 ) -> None:

@@ -7,7 +7,11 @@ import pytest
 from harness import ESTABLISHED
 from harness.lab import Host, Lab
 
-pytestmark = [pytest.mark.claims("T18"), pytest.mark.programs("nginx", "telnet", "ss")]
+pytestmark = [
+    pytest.mark.claims("T18"),
+    pytest.mark.cause("client.start"),
+    pytest.mark.programs("nginx", "telnet", "ss"),
+]
 
 
 def test_three_segments_open_the_connection(

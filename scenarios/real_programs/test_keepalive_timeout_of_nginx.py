@@ -18,6 +18,9 @@ NGINX_TICK = NANOSECONDS // 1000
 REQUEST = "GET / HTTP/1.1\r\nHost: server\r\n\r\n"
 
 
+@pytest.mark.cause(
+    "client.type", stands_for="the request; the timeout itself is in nginx's configuration"
+)
 def test_nginx_sends_the_first_fin(
     lab: Lab, client: Host, server: Host, nc: str, nginx: Callable[[str], str]
 ) -> None:
@@ -56,6 +59,9 @@ def test_nginx_sends_the_first_fin(
     server.agrees_with_netstat()
 
 
+@pytest.mark.cause(
+    "client.start", stands_for="the connection; the timeout itself is in nginx's configuration"
+)
 def test_a_connection_without_a_request_is_under_another_timeout(
     lab: Lab, client: Host, server: Host, nc: str, nginx: Callable[[str], str]
 ) -> None:

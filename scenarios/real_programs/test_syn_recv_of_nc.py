@@ -5,7 +5,11 @@ import pytest
 from harness import LISTEN, SYN_RECV, SYN_SENT
 from harness.lab import Host, Lab
 
-pytestmark = [pytest.mark.claims("T21", "T32"), pytest.mark.programs("nc", "netstat")]
+pytestmark = [
+    pytest.mark.claims("T21", "T32"),
+    pytest.mark.cause("client.iptables"),
+    pytest.mark.programs("nc", "netstat"),
+]
 
 
 def test_syn_recv_stands_beside_the_listener(lab: Lab, client: Host, server: Host, nc: str) -> None:

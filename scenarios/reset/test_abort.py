@@ -7,7 +7,7 @@ import pytest
 from harness import CLOSED, ESTABLISHED
 from harness.lab import Host, Lab
 
-pytestmark = pytest.mark.claims("T17")
+pytestmark = [pytest.mark.claims("T17"), pytest.mark.cause("client.abort")]
 
 
 def test_abort_releases_the_connection_on_both_sides(lab: Lab, client: Host, server: Host) -> None:

@@ -7,7 +7,7 @@ import pytest
 from harness import CLOSED
 from harness.lab import Host, Lab
 
-pytestmark = pytest.mark.claims("T17")
+pytestmark = [pytest.mark.claims("T17"), pytest.mark.cause("client.connect")]
 
 
 def test_connecting_to_a_closed_port_is_refused(lab: Lab, client: Host, server: Host) -> None:

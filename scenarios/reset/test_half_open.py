@@ -7,7 +7,7 @@ import pytest
 from harness import CLOSED, ESTABLISHED
 from harness.lab import Host, Lab
 
-pytestmark = pytest.mark.claims("T17")
+pytestmark = [pytest.mark.claims("T17"), pytest.mark.cause("client.iptables")]
 
 
 def test_a_half_open_connection_is_found_out(lab: Lab, client: Host, server: Host) -> None:

@@ -10,6 +10,7 @@ from harness.lab import Host, Lab
 pytestmark = pytest.mark.claims("T17")
 
 
+@pytest.mark.cause("client.send")
 def test_closing_with_unread_data_resets_the_connection(
     lab: Lab, client: Host, server: Host
 ) -> None:
@@ -41,6 +42,7 @@ def test_closing_with_unread_data_resets_the_connection(
     connection.client.send(b"again").fails(errno.EPIPE)
 
 
+@pytest.mark.cause("server.close")
 def test_writing_to_a_closed_peer_is_answered_with_a_reset(
     lab: Lab, client: Host, server: Host
 ) -> None:

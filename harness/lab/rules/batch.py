@@ -13,7 +13,7 @@ import select
 import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pyroute2.netlink import (
     NLM_F_ACK,
@@ -25,6 +25,7 @@ from pyroute2.netlink import (
 )
 from pyroute2.netlink.nfnetlink import NFNL_SUBSYS_NFTABLES, nfgen_msg
 from pyroute2.netlink.nfnetlink.nftsocket import (
+    NFPROTO_INET,
     NFPROTO_IPV4,
     NFPROTO_IPV6,
     NFT_MSG_DELRULE,
@@ -43,7 +44,9 @@ from .rule import Family
 # linux/netlink.h, linux/netfilter/nfnetlink.h
 _SOL_NETLINK, _NETLINK_EXT_ACK = 270, 11
 _BATCH_BEGIN, _BATCH_END = 0x10, 0x11
-_PROTOCOLS: dict[Family, int] = {4: NFPROTO_IPV4, 6: NFPROTO_IPV6}
+TableFamily = Family | Literal["inet"]
+"""Of a table: packets of one IP version, or of both."""
+_PROTOCOLS: dict[TableFamily, int] = {4: NFPROTO_IPV4, 6: NFPROTO_IPV6, "inet": NFPROTO_INET}
 _CREATE = NLM_F_CREATE
 _APPEND = NLM_F_CREATE | NLM_F_APPEND
 # Told with the echoes, under the last change's number: the rule set has a new generation.
@@ -62,12 +65,14 @@ class RefusedError(Exception):
 class Where(NamedTuple):
     """A chain."""
 
-    family: Family
+    family: TableFamily
     table: str
     chain: str
 
 
-def _message(made: Any, kind: int, flags: int, family: Family, attributes: dict[str, Any]) -> Any:
+def _message(
+    made: Any, kind: int, flags: int, family: TableFamily, attributes: dict[str, Any]
+) -> Any:
     made["nfgen_family"] = _PROTOCOLS[family]
     made["header"]["type"] = NFNL_SUBSYS_NFTABLES << 8 | kind
     made["header"]["flags"] = NLM_F_REQUEST | NLM_F_ACK | flags
@@ -79,15 +84,20 @@ def _message(made: Any, kind: int, flags: int, family: Family, attributes: dict[
     return made
 
 
-def new_table(family: Family, table: str) -> Any:
+def new_table(family: TableFamily, table: str) -> Any:
     """Make a table; one that is there already stays as it is."""
     return _message(nft_table_msg(), NFT_MSG_NEWTABLE, _CREATE, family, {"name": table})
 
 
-def new_chain(where: Where, hook: int) -> Any:
-    """Make a base chain of type filter at priority 0; one that is there stays as it is."""
-    hooked = {"attrs": [("NFTA_HOOK_HOOKNUM", hook), ("NFTA_HOOK_PRIORITY", 0)]}
-    attributes = {"table": where.table, "name": where.chain, "hook": hooked, "type": "filter"}
+def new_chain(where: Where, hook: int | None, priority: int = 0) -> Any:
+    """Make a base chain of type filter; one that is there stays as it is.
+
+    Without a hook: a chain that no packet passes.
+    """
+    attributes: dict[str, Any] = {"table": where.table, "name": where.chain}
+    if hook is not None:
+        hooked = [("NFTA_HOOK_HOOKNUM", hook), ("NFTA_HOOK_PRIORITY", priority)]
+        attributes |= {"hook": {"attrs": hooked}, "type": "filter"}
     return _message(nft_chain_msg(), NFT_MSG_NEWCHAIN, _CREATE, where.family, attributes)
 
 

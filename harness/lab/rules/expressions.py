@@ -69,16 +69,17 @@ def expressions(rule: Rule, family: Family, counted: tuple[int, int] = (0, 0)) -
         *_interface(rule.out_interface, _META_OUT_NAME),
     ]
     if rule.protocol is not None:
-        made.append(_meta(_META_L4_PROTOCOL))
-        made.append(_compare(bytes([rule.protocol.number]), rule.protocol.negated))
+        made.append(meta(_META_L4_PROTOCOL))
+        made.append(compare(bytes([rule.protocol.number]), rule.protocol.negated))
     for match in rule.matches:
         made.extend(_match(match))
-    made.append(_expression("counter", packets=counted[0], bytes=counted[1]))
+    made.append(expression("counter", packets=counted[0], bytes=counted[1]))
     made.extend(_verdict(rule, family))
     return made
 
 
-def _expression(kind: str, **attributes: Any) -> Expression:
+def expression(kind: str, **attributes: Any) -> Expression:
+    """Build an expression of nf_tables from its attributes, named without their prefix."""
     prefix = {"numgen": "NG"}.get(kind, kind.upper())
     data = [(f"NFTA_{prefix}_{name.upper()}", value) for name, value in attributes.items()]
     return {"attrs": [("NFTA_EXPR_NAME", kind), ("NFTA_EXPR_DATA", {"attrs": data})]}
@@ -88,25 +89,26 @@ def _octets(value: bytes) -> dict[str, Any]:
     return {"attrs": [("NFTA_DATA_VALUE", value)]}
 
 
-def _compare(value: bytes, negated: bool) -> Expression:
+def compare(value: bytes, negated: bool = False) -> Expression:
+    """End the rule unless the register holds these octets (or if it does)."""
     return _compare_by(_UNEQUAL if negated else _EQUAL, value)
 
 
 def _compare_by(operator: int, value: bytes) -> Expression:
-    return _expression("cmp", sreg=_REGISTER, op=operator, data=_octets(value))
+    return expression("cmp", sreg=_REGISTER, op=operator, data=_octets(value))
 
 
 def _range(low: bytes, high: bytes, negated: bool) -> Expression:
     if low == high:
-        return _compare(low, negated)
+        return compare(low, negated)
     operator = _OUT_OF_RANGE if negated else _IN_RANGE
-    return _expression(
+    return expression(
         "range", sreg=_REGISTER, op=operator, from_data=_octets(low), to_data=_octets(high)
     )
 
 
 def _mask(mask: bytes) -> Expression:
-    return _expression(
+    return expression(
         "bitwise",
         sreg=_REGISTER,
         dreg=_REGISTER,
@@ -116,16 +118,17 @@ def _mask(mask: bytes) -> Expression:
     )
 
 
-def _meta(key: int) -> Expression:
-    return _expression("meta", dreg=_REGISTER, key=key)
+def meta(key: int) -> Expression:
+    """Load what the kernel knows of the packet beside its octets: nft(8), META EXPRESSIONS."""
+    return expression("meta", dreg=_REGISTER, key=key)
 
 
 def _payload(base: int, offset: int, length: int) -> Expression:
-    return _expression("payload", dreg=_REGISTER, base=base, offset=offset, len=length)
+    return expression("payload", dreg=_REGISTER, base=base, offset=offset, len=length)
 
 
 def _network_order() -> Expression:
-    return _expression(
+    return expression(
         "byteorder", sreg=_REGISTER, dreg=_REGISTER, op=_HOST_TO_NETWORK, len=4, size=4
     )
 
@@ -140,17 +143,17 @@ def _peer(peer: Peer | None, offset: int) -> Iterable[Expression]:
     yield _payload(_NETWORK_HEADER, offset, len(peer.where.address))
     if peer.where.mask != b"\xff" * len(peer.where.mask):
         yield _mask(peer.where.mask)
-    yield _compare(peer.where.address, peer.negated)
+    yield compare(peer.where.address, peer.negated)
 
 
 def _interface(interface: Interface | None, key: int) -> Iterable[Expression]:
     if interface is None or interface.name == "+":
         return
     name = interface.name.encode()
-    yield _meta(key)
+    yield meta(key)
     # The whole register for a whole name, the beginning of it for "any ending".
     value = name[:-1] if name.endswith(b"+") else name.ljust(_INTERFACE_NAME_SIZE, b"\0")
-    yield _compare(value, interface.negated)
+    yield compare(value, interface.negated)
 
 
 def _match(match: Match) -> Iterable[Expression]:
@@ -161,12 +164,12 @@ def _match(match: Match) -> Iterable[Expression]:
             yield from _flags(match.flags)
     elif isinstance(match, ConntrackMatch):
         bits = sum(_STATE_BITS[state] for state in match.states)
-        yield _expression("ct", dreg=_REGISTER, key=_CONNTRACK_STATE)
+        yield expression("ct", dreg=_REGISTER, key=_CONNTRACK_STATE)
         # The state is a set of one bit, in the machine's byte order.
         yield _mask(struct.pack("=I", bits))
-        yield _compare(bytes(4), negated=not match.negated)
+        yield compare(bytes(4), negated=not match.negated)
     elif isinstance(match, LengthMatch):
-        yield _meta(_META_LENGTH)
+        yield meta(_META_LENGTH)
         yield _network_order()
         yield _range(struct.pack("!I", match.low), struct.pack("!I", match.high), match.negated)
     elif not isinstance(match, CommentMatch):
@@ -183,23 +186,21 @@ def _flags(flags: TcpFlags | None) -> Iterable[Expression]:
     if flags is not None:
         yield _payload(_TRANSPORT_HEADER, _FLAGS_OFFSET, 1)
         yield _mask(bytes([flags.mask]))
-        yield _compare(bytes([flags.comp]), flags.negated)
+        yield compare(bytes([flags.comp]), flags.negated)
 
 
 def _rationed(match: RandomMatch | NthMatch | LimitMatch) -> Iterable[Expression]:
     """Build the matches that let through a share of the packets."""
     if isinstance(match, RandomMatch):
-        yield _meta(_META_RANDOM)
+        yield meta(_META_RANDOM)
         yield _mask(struct.pack("!I", 0x7FFF_FFFF))
         operator = _GREATER_OR_EQUAL if match.negated else _LESS
         yield _compare_by(operator, struct.pack("!I", match.probability))
     elif isinstance(match, NthMatch):
-        yield _expression(
-            "numgen", dreg=_REGISTER, modulus=match.every, type=_COUNTING_UP, offset=0
-        )
-        yield _compare(struct.pack("=I", match.packet), match.negated)
+        yield expression("numgen", dreg=_REGISTER, modulus=match.every, type=_COUNTING_UP, offset=0)
+        yield compare(struct.pack("=I", match.packet), match.negated)
     else:
-        yield _expression(
+        yield expression(
             "limit",
             rate=match.rate,
             unit=UNIT_SECONDS[match.unit],
@@ -216,11 +217,16 @@ def _verdict(rule: Rule, family: Family) -> Iterable[Expression]:
         reset = rule.reject_with == TCP_RESET
         kind = _REJECT_RESET if reset else _REJECT_ICMP
         code = REJECT_CODES[family][rule.reject_with]
-        yield _expression("reject", type=kind, icmp_code=code)
+        yield expression("reject", type=kind, icmp_code=code)
     elif rule.target is not None:
-        verdict = {"attrs": [("NFTA_VERDICT_CODE", _VERDICT_CODES[rule.target])]}
-        data = {"attrs": [("NFTA_DATA_VERDICT", verdict)]}
-        yield _expression("immediate", dreg=_VERDICT_REGISTER, data=data)
+        yield decide(rule.target)
+
+
+def decide(target: str) -> Expression:
+    """Decide about the packet: ``ACCEPT`` (in this chain) or ``DROP``."""
+    verdict = {"attrs": [("NFTA_VERDICT_CODE", _VERDICT_CODES[target])]}
+    data = {"attrs": [("NFTA_DATA_VERDICT", verdict)]}
+    return expression("immediate", dreg=_VERDICT_REGISTER, data=data)
 
 
 def comment_of(rule: Rule) -> str | None:

@@ -8,7 +8,7 @@ with the namespace.
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import batch
 from .chains import Chains, Count, Half, Placed
@@ -29,11 +29,18 @@ from .rule import (
     SetPolicy,
 )
 from .spelling import spell_rule
+from .watching import HOOKS
 
 TABLE = "filter"
-_HOOKS = {"INPUT": 1, "FORWARD": 2, "OUTPUT": 3}
 _POLICIES = {"DROP": 0, "ACCEPT": 1}
 _PROGRAMS: dict[Family, str] = {4: "iptables", 6: "ip6tables"}
+
+
+class Origin(NamedTuple):
+    """What decided about a packet: the line as it was typed, and its target's name."""
+
+    line: str
+    target: str
 
 
 class FilterTable:
@@ -55,6 +62,7 @@ class FilterTable:
         self._transactions: batch.Transactions | None = None
         self._chains = Chains()
         self._policies: dict[tuple[Family, str], str] = {}
+        self._origins: dict[tuple[Family, str, int | None], Origin] = {}
         self._tables: set[Family] = set()
 
     def apply(self, command: AnyCommand, resolve: Resolve = NO_HOSTS) -> int | None:
@@ -135,6 +143,22 @@ class FilterTable:
             counts = self._live_counts([(placed, family) for placed in live], "listing")
         return lines + [spell_rule(p.rules[family], counts.get((p, family))) for p in live]
 
+    def origin(self, family: Family, chain: str, handle: int | None) -> Origin | None:
+        """Find whose rule has, or had, this handle; without a handle: who set the chain's policy.
+
+        None for what others put there. The kernel gives no handle of a table twice.
+        """
+        return self._origins.get((family, chain, handle))
+
+    def put_beside(self, changes: list[Any], what: str) -> list[list[Any]]:
+        """Put other tables in force, beside this one; each change's echoes."""
+        return self._commit(changes, what)
+
+    def count_beside(self, requests: list[Any], what: str) -> list[Count]:
+        """Read the counters of rules of such tables."""
+        with self._kernel(what) as kernel:
+            return [_count_in(answers[0]) for answers in kernel.ask(requests)]
+
     def close(self) -> None:
         """Close the socket. The rules stay in force as long as the namespace."""
         if self._transactions is not None:
@@ -174,14 +198,17 @@ class FilterTable:
         answers = self._commit(changes, placed.line)[first:]
         self._tables.update(placed.rules)
         for family, echoes in zip(placed.rules, answers, strict=True):
-            placed.handles[family] = echoes[0].get_attr("NFTA_RULE_HANDLE")
+            handle = echoes[0].get_attr("NFTA_RULE_HANDLE")
+            placed.handles[family] = handle
+            target = placed.rules[family].target or ""
+            self._origins[family, placed.chain, handle] = Origin(placed.line, target)
 
     def _missing_tables(self, families: Iterable[Family]) -> list[Any]:
         made = []
         for family in families:
             if family not in self._tables:
                 made.append(batch.new_table(family, TABLE))
-                for chain, hook in _HOOKS.items():
+                for chain, hook in HOOKS.items():
                     made.append(batch.new_chain(batch.Where(family, TABLE, chain), hook))
         return made
 
@@ -225,6 +252,8 @@ class FilterTable:
         self._commit(changes, command.line)
         self._tables.update(families)
         self._policies.update({(f, command.chain): command.policy for f in families})
+        origin = Origin(command.line, command.policy)
+        self._origins.update({(f, command.chain, None): origin for f in families})
 
     def _live_counts(self, halves: list[Half], line: str) -> dict[Half, Count]:
         if not halves:

@@ -1,0 +1,93 @@
+"""What the kernel's tracepoints cost: in a lab's life, and of a processor while a lab idles.
+
+Labs with and without that witness are opened in turn, in the same minute, and the quicker quarters
+of both compared: what else a busy machine does is in the slower ones. Where there are no
+tracepoints, both are alike.
+"""
+
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import psutil
+import pytest
+
+from harness import CLOSED, ESTABLISHED, TIME_WAIT
+from harness.lab import Lab, Sandbox, open_lab
+
+ROUNDS = 40
+MOST_MILLISECONDS_MORE = 10.0
+IDLE_SECONDS = 5.0
+MOST_OF_ONE_PROCESSOR = 0.10
+
+
+@pytest.fixture
+def without() -> Iterator[Sandbox]:
+    """A sandbox that does not ask for tracepoints."""
+    made = Sandbox(tracepoints=False)
+    yield made
+    made.close()
+
+
+def _life(sandbox: Sandbox) -> float:
+    """Milliseconds of a lab with one connection, from nothing to nothing."""
+    began = time.perf_counter()
+    with open_lab(sandbox) as lab:
+        connection = lab["client"].connect(lab["server"].listen())
+        connection.client.reaches(ESTABLISHED)
+        connection.server.reaches(ESTABLISHED)
+        connection.client.close()
+        connection.server.close()
+        connection.client.reaches(TIME_WAIT)
+        connection.server.reaches(CLOSED)
+        lab.finish()
+    return (time.perf_counter() - began) * 1e3
+
+
+def test_a_lab_s_life(benchmark: Any, sandbox: Sandbox, without: Sandbox) -> None:
+    """With the witness, each time beside one without it."""
+    bare: list[float] = []
+    benchmark.pedantic(
+        lambda: _life(sandbox),
+        setup=lambda: bare.append(_life(without)),
+        rounds=ROUNDS,
+        warmup_rounds=2,
+    )
+    watched = _first_quarter(benchmark.stats.stats.data) * 1e3
+    unwatched = _first_quarter(bare)
+    benchmark.extra_info |= {
+        "tracepoints": sandbox.kernel_watch.missing or "there",
+        "with_ms": round(watched, 2),
+        "without_ms": round(unwatched, 2),
+        "difference_ms": round(watched - unwatched, 2),
+    }
+    assert watched - unwatched <= MOST_MILLISECONDS_MORE, benchmark.extra_info
+
+
+def _first_quarter(times: list[float]) -> float:
+    return statistics.quantiles(times, n=4)[0]
+
+
+def _processor_seconds(lab: Lab, sandbox: Sandbox) -> float:
+    """What this process, the sandbox and the hosts have used so far."""
+    pids = {host.pid for host in lab.hosts.values()} | {sandbox.pid, psutil.Process().pid}
+    return sum(sum(psutil.Process(pid).cpu_times()[:2]) for pid in pids)
+
+
+def test_a_lab_that_idles(benchmark: Any, sandbox: Sandbox) -> None:
+    """A connection is open, and nobody does anything for five seconds."""
+    with ExitStack() as stack:
+        lab = stack.enter_context(open_lab(sandbox))
+        connection = lab["client"].connect(lab["server"].listen())
+        connection.client.reaches(ESTABLISHED)
+        connection.server.reaches(ESTABLISHED)
+        before = _processor_seconds(lab, sandbox)
+        benchmark.pedantic(lambda: lab.pump_until(lambda: False, IDLE_SECONDS), rounds=1)
+        share = (_processor_seconds(lab, sandbox) - before) / IDLE_SECONDS
+    benchmark.extra_info |= {
+        "tracepoints": sandbox.kernel_watch.missing or "there",
+        "of_one_processor": round(share, 4),
+    }
+    assert share <= MOST_OF_ONE_PROCESSOR, benchmark.extra_info

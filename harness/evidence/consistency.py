@@ -1,0 +1,265 @@
+"""Whether the witnesses of the sockets' states agree with each other: cross-examination.
+
+Pure. Each witness is read as spans of time in which it is certain of an endpoint's state: samples
+from the first that saw it to the last, so that nothing is said about the time in between changes;
+the tracepoint from change to change. Where two spans overlap and say different things, and neither
+a known difference (`harness.evidence.differences`) nor the time that a processor may have been held
+up explains it, one of the two is wrong, and the run can decide nothing.
+
+It never says which of the two is right. Packets are cross-examined in `harness.evidence.agreement`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from harness.evidence.differences import (
+    HIDDEN_BEHIND_CLOSED,
+    NOT_YET_NAMED,
+    SEGMENTS,
+    SOCKETS,
+    TRACEPOINT,
+    reason_for,
+)
+from harness.evidence.events import NANOSECONDS, SocketSeen
+from harness.evidence.expectations import endpoint_text
+from harness.evidence.kernel_events import SocketGlanced, StateChanged
+from harness.evidence.passages import lost_records
+from harness.evidence.timeline import EndpointKey, Timeline
+from harness.tcp.inference import Inferred, infer_states
+from harness.tcp.segment import Segment, distance
+from harness.tcp.states import State
+from harness.tcp.timers import late
+
+SKEW = int(late(0.0) * NANOSECONDS)
+"""Nanoseconds that a change and what is told of it may lie apart: what happens in one go can be
+interrupted, when the processor that does it is held up, for as long as a timer may be late."""
+Look = SocketSeen | SocketGlanced
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From `began` to `ended` (ns) a witness is certain that the state was `state`."""
+
+    state: State
+    began: int
+    ended: int
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What one witness says of an endpoint. kind: as `harness.evidence.differences` names it."""
+
+    witness: str
+    kind: str
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """Two witnesses that cannot both be right. `told`: each witness and what it says."""
+
+    about: str
+    began: int
+    ended: int
+    told: tuple[tuple[str, str], tuple[str, str]]
+
+    def text(self, origin: int) -> str:
+        """Which witnesses, when, about what."""
+        began, ended = ((moment - origin) / NANOSECONDS for moment in (self.began, self.ended))
+        when = f"at {began:.3f} s" if self.ended <= self.began else f"{began:.3f} to {ended:.3f} s"
+        lines = [f"the witnesses contradict each other about {self.about}, {when}", ""]
+        return "\n".join([*lines, *(f"  {name:<11} {said}" for name, said in self.told)])
+
+
+def contradictions_about_states(
+    timeline: Timeline, until: int, *, by_segments: bool = True
+) -> list[Contradiction]:
+    """Everything that lasts and that no known difference explains.
+
+    until: the moment (ns) up to which every witness has been heard. by_segments: whether the
+    segments are a witness.
+    """
+    inferred = _inferred(timeline) if by_segments else {}
+    keys = {*timeline.endpoints(), *_keys_beside(timeline)}
+    found: list[Contradiction] = []
+    for key in sorted(keys, key=str):
+        found += _broken_chain(timeline, key)
+        accounts = list(_accounts(timeline, key, inferred.get(key, []), until))
+        for index, account in enumerate(accounts):
+            for other in accounts[index + 1 :]:
+                found += _disagreements(endpoint_text(timeline, key), account, other)
+        found += _unseen_by_tracepoint(timeline, key, accounts)
+    return sorted(found, key=lambda each: each.began)
+
+
+def _keys_beside(timeline: Timeline) -> Iterable[EndpointKey]:
+    """The endpoints that the witnesses beside psutil saw."""
+    for event in timeline.events:
+        if isinstance(event, (StateChanged, SocketGlanced)):
+            yield event.host, event.local, event.remote
+
+
+def _inferred(timeline: Timeline) -> dict[EndpointKey, list[Inferred]]:
+    """What was captured on each host says of its own ends, by endpoint."""
+    found: dict[EndpointKey, list[Inferred]] = {}
+    for host, segments in timeline.arrived.items():
+        if host in timeline.between:
+            continue
+        for each in infer_states(segments):
+            if timeline.names.host(each.local.ip) == host:
+                found.setdefault((host, each.local, each.remote), []).append(each)
+    return found
+
+
+def _accounts(
+    timeline: Timeline, key: EndpointKey, inferred: Sequence[Inferred], until: int
+) -> Iterable[Account]:
+    changes = timeline.changes(key)
+    if changes and not lost_records(timeline, TRACEPOINT):
+        yield Account("tracepoint", TRACEPOINT, exact_spans(changes, until))
+    if inferred:
+        host, local, remote = key
+        sent = [
+            each
+            for each in timeline.arrived[host]
+            if (each.source, each.destination) == (local, remote)
+        ]
+        yield Account("segments", SEGMENTS, inferred_spans(inferred, sent, until))
+    last = min(until, timeline.glanced.get(key[0], 0))
+    yield Account("psutil", SOCKETS, sampled_spans(timeline.history(key), last))
+    yield Account("sock_diag", SOCKETS, sampled_spans(timeline.glances(key), last))
+
+
+def sampled_spans(looks: Sequence[Look], last: int) -> tuple[Span, ...]:
+    """From the end of the first look that saw a state to the beginning of the last that did.
+
+    last: the beginning of the last look of all.
+    """
+    runs: list[tuple[State, int]] = []
+    ends: list[int] = []
+    for look in looks:
+        if not runs or runs[-1][0] is not look.state:
+            if runs:
+                ends.append(look.not_before)
+            runs.append((look.state, look.time))
+    ends.append(last)
+    return tuple(
+        Span(state, began, ended)
+        for (state, began), ended in zip(runs, ends, strict=False)
+        if ended > began
+    )
+
+
+def exact_spans(changes: Sequence[StateChanged], until: int) -> tuple[Span, ...]:
+    """From each change to the next, and before the first one what that says it was before."""
+    moments = [0, *(change.time for change in changes), until]
+    states = [changes[0].before, *(change.after for change in changes)]
+    return tuple(
+        Span(state, began, ended)
+        for state, (began, ended) in zip(states, pairwise(moments), strict=True)
+        if ended > began
+    )
+
+
+def inferred_spans(
+    inferred: Sequence[Inferred], sent: Sequence[Segment], until: int
+) -> tuple[Span, ...]:
+    """From when a change is proved to the next one that is as much as possible.
+
+    A segment that the end sent itself is proof at once; one that was on its way to it, when the end
+    (`sent`: its own segments) acknowledges it. What nothing acknowledges, such as an ACK, may have
+    been dropped behind the capture, whatever a copy of it brought about later.
+    """
+    ends = [*(each.time for each in inferred[1:]), until]
+    return tuple(
+        Span(each.after, proved, ended)
+        for each, ended in zip(inferred, ends, strict=True)
+        if each.certain and ended > (proved := _proved_at(each, sent, ended))
+    )
+
+
+def _proved_at(change: Inferred, sent: Sequence[Segment], ended: int) -> int:
+    caused = change.segment
+    if caused.source == change.local:
+        return change.time
+    if caused.end == caused.sequence:
+        return ended
+    proofs = (
+        each.time
+        for each in sent[bisect_left(sent, change.time, key=lambda each: each.time) :]
+        if each.acknowledgement is not None and distance(caused.end, each.acknowledgement) >= 0
+    )
+    return next(proofs, ended)
+
+
+def _disagreements(about: str, one: Account, other: Account) -> list[Contradiction]:
+    found = []
+    for span in one.spans:
+        for opposite in other.spans:
+            began, ended = max(span.began, opposite.began), min(span.ended, opposite.ended)
+            if ended - began <= SKEW or span.state is opposite.state:
+                continue
+            if reason_for(one.kind, span.state, other.kind, opposite.state) is None:
+                told = (one.witness, str(span.state)), (other.witness, str(opposite.state))
+                found.append(Contradiction(about, began, ended, told))
+    return found
+
+
+def _broken_chain(timeline: Timeline, key: EndpointKey) -> list[Contradiction]:
+    """Changes of one socket of which one does not begin where the one before it ended."""
+    if lost_records(timeline, TRACEPOINT):
+        return []
+    by_socket: dict[int, list[StateChanged]] = {}
+    for change in timeline.changes(key):
+        by_socket.setdefault(change.socket, []).append(change)
+    return [
+        Contradiction(
+            endpoint_text(timeline, key),
+            one.time,
+            two.time,
+            (
+                ("tracepoint", f"{one.before} to {one.after}, and then"),
+                ("tracepoint", f"{two.before} to {two.after}: changes are missing"),
+            ),
+        )
+        for changes in by_socket.values()
+        for one, two in pairwise(changes)
+        if one.after is not two.before and one.after is not State.CLOSED
+    ]
+
+
+def _unseen_by_tracepoint(
+    timeline: Timeline, key: EndpointKey, accounts: Iterable[Account]
+) -> list[Contradiction]:
+    """A socket that was there for long, and of which the tracepoint never spoke."""
+    if (
+        timeline.changes(key)
+        or is_local(timeline, key)
+        or not timeline.joined("tracepoints")
+        or lost_records(timeline, TRACEPOINT)
+    ):
+        return []
+    hidden = HIDDEN_BEHIND_CLOSED | NOT_YET_NAMED | {State.CLOSED}
+    return [
+        Contradiction(
+            endpoint_text(timeline, key),
+            span.began,
+            span.ended,
+            ((account.witness, str(span.state)), ("tracepoint", "never spoke of this socket")),
+        )
+        for account in accounts
+        if account.kind == SOCKETS
+        for span in account.spans
+        if span.state not in hidden and span.ended - span.began > SKEW
+    ][:1]
+
+
+def is_local(timeline: Timeline, key: EndpointKey) -> bool:
+    """Whether both ends are on one host: what passes there is not always captured and traced."""
+    host, local, remote = key
+    ends = [local] if remote is None else [local, remote]
+    return all(timeline.names.host(end.ip) in (host, "localhost") for end in ends)

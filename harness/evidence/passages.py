@@ -1,0 +1,260 @@
+"""The states that an endpoint passed through, in order, and whether that is what was expected.
+
+Pure. Where the kernel's tracepoint was there, its changes are the order: it shows each of them.
+What it does not show (`harness.evidence.differences`) and all of it, where it was not there, comes
+from samples, between which states may have passed unseen. So a recorded timeline allows for one or
+more passages, all of which agree with what was seen; an expectation holds when all of them are as
+expected, is inconclusive when only some are, and has failed when none is.
+
+States inferred from segments are not among the witnesses here: that a segment came by does not say
+that its receiver took it in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import islice, product
+from types import EllipsisType
+from typing import Final
+
+from harness.evidence.differences import HIDDEN_BEHIND_CLOSED, LEADS_TO_TIME_WAIT
+from harness.evidence.events import SocketSeen
+from harness.evidence.kernel_events import RecordsLost, SocketGlanced, StateChanged
+from harness.evidence.timeline import EndpointKey, Timeline
+from harness.tcp.states import State
+from harness.tcp.transitions import ARCS
+
+Pattern = Sequence[State | EllipsisType]
+"""States one right after the other; ``...`` stands for any, or none, between."""
+Passage = tuple[State, ...]
+EXACT, SAMPLED = "tracepoint", "samples"
+BETWEEN_LIVES: Final = frozenset({State.CLOSED, State.LISTEN})
+"""No walk through these is looked for between two samples: it would be another connection."""
+MOST_PASSAGES: Final = 5000
+
+
+def _follows() -> dict[State, frozenset[State]]:
+    """What Linux can be in right after each state, within one connection.
+
+    A request socket is beside its listener, so that a connection opened passively begins CLOSED.
+    """
+    pairs = {(arc.before, arc.after) for arc in ARCS if arc.exists}
+    pairs -= {(State.TIME_WAIT, State.SYN_RECV)}  # a new connection
+    pairs |= {(State.CLOSED, State.SYN_RECV)}
+    return {state: frozenset(b for a, b in pairs if a is state) for state in State}
+
+
+FOLLOWS: Final = _follows()
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A state that an endpoint was seen in.
+
+    began: at the first moment (ns) it was not yet so, at the second it was; exactly then, when the
+    two are one. witness: who says so.
+    direct: nothing can have been between the stage before and this one.
+    """
+
+    state: State
+    began: tuple[int, int]
+    witness: str
+    direct: bool
+
+
+def stages(timeline: Timeline, key: EndpointKey) -> list[Stage]:
+    """What was seen of an endpoint, oldest first: exact where a witness is, else as sampled."""
+    sampled = sampled_stages(timeline, key)
+    changes = timeline.changes(key)
+    if not changes:
+        return sampled
+    found = [*_before_the_first(changes[0], sampled)]
+    nexts: Iterable[StateChanged | None] = (*changes[1:], None)
+    for change, after in zip(changes, nexts, strict=True):
+        if change.after is State.CLOSED:
+            found += _behind_closed(change, after, sampled)
+        else:
+            found.append(Stage(change.after, (change.time, change.time), EXACT, direct=True))
+    if changes[-1].after is State.CLOSED and not sampled:
+        found += _never_sampled(timeline, changes[-1])
+    if lost_records(timeline, EXACT):  # any two of them may have had others between them
+        found = [replace(stage, direct=False) for stage in found]
+    return _folded(found)
+
+
+def lost_records(timeline: Timeline, witness: str) -> bool:
+    """Whether a witness says itself that it has missed something."""
+    return any(
+        isinstance(event, RecordsLost) and event.witness.startswith(witness)
+        for event in timeline.events
+    )
+
+
+def sampled_stages(timeline: Timeline, key: EndpointKey) -> list[Stage]:
+    """What psutil and sock_diag saw of an endpoint, taken together, oldest first."""
+    looks: list[SocketSeen | SocketGlanced] = [*timeline.glances(key), *timeline.history(key)]
+    looks.sort(
+        key=lambda seen: (seen.time, not isinstance(seen, SocketGlanced)),
+    )
+    return _folded(
+        Stage(seen.state, (seen.not_before, seen.time), SAMPLED, direct=False) for seen in looks
+    )
+
+
+def _folded(found: Iterable[Stage]) -> list[Stage]:
+    """Without the stages that only say again what the one before them says."""
+    kept: list[Stage] = []
+    for stage in found:
+        if not kept or kept[-1].state is not stage.state:
+            kept.append(stage)
+    return kept
+
+
+def _before_the_first(change: StateChanged, sampled: list[Stage]) -> Iterator[Stage]:
+    """What was there before the tracepoint spoke of the endpoint: a request socket, or more."""
+    if change.before not in BETWEEN_LIVES:
+        yield Stage(change.before, (0, change.time), EXACT, direct=False)
+        return
+    requests = [
+        replace(stage, direct=change.before is State.LISTEN)
+        for stage in sampled
+        if stage.state is State.SYN_RECV and stage.began[1] <= change.time
+    ]
+    yield from requests[:1]
+    if not requests and change.before is State.LISTEN:  # a child: its request was there before
+        yield Stage(change.after, (0, change.time), EXACT, direct=True)
+
+
+def _behind_closed(
+    change: StateChanged, after: StateChanged | None, sampled: list[Stage]
+) -> Iterator[Stage]:
+    """What follows a change to CLOSED, which may be the beginning of what is not shown."""
+    if change.before not in LEADS_TO_TIME_WAIT:
+        yield Stage(State.CLOSED, (change.time, change.time), EXACT, direct=True)
+    direct = change.before is State.CLOSING
+    for stage in sampled:
+        if stage.began[1] < change.time or (after and stage.began[0] >= after.time):
+            continue
+        if stage.state in HIDDEN_BEHIND_CLOSED:
+            earliest = max(change.time, stage.began[0])
+            latest = change.time if direct else stage.began[1]
+            yield Stage(stage.state, (min(earliest, latest), latest), SAMPLED, direct=direct)
+            direct = False
+        elif stage.state is State.CLOSED:
+            began = max(change.time, stage.began[0]), stage.began[1]
+            yield Stage(State.CLOSED, began, SAMPLED, direct=False)
+
+
+def _never_sampled(timeline: Timeline, last: StateChanged) -> Iterator[Stage]:
+    """What came and went between two looks is gone when the next one does not find it."""
+    looked = timeline.glanced.get(last.host, 0)
+    if last.before in LEADS_TO_TIME_WAIT and looked > last.time:
+        yield Stage(State.CLOSED, (last.time, looked), SAMPLED, direct=False)
+
+
+@cache
+def walks(before: State, after: State) -> frozenset[Passage]:
+    """The ways from one state to another: what lies between, each state once at most."""
+    found: set[Passage] = set()
+
+    def go(state: State, passed: Passage) -> None:
+        for following in FOLLOWS[state]:
+            if following is after:
+                found.add(passed)
+            elif following not in {*passed, before, *BETWEEN_LIVES}:
+                go(following, (*passed, following))
+
+    go(before, ())
+    return frozenset(found) or frozenset({()})
+
+
+def passages(seen: Sequence[Stage]) -> list[Passage]:
+    """Every order of states that agrees with what was seen, each beginning CLOSED."""
+    state = State.CLOSED
+    gaps: list[list[Passage]] = []
+    for stage in seen:
+        unseen = frozenset({()}) if stage.direct else walks(state, stage.state)
+        gaps.append([(*walk, stage.state) for walk in sorted(unseen)])
+        state = stage.state
+    possible = islice(product(*gaps), MOST_PASSAGES)
+    return [(State.CLOSED, *(state for part in each for state in part)) for each in possible]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How many of the possible passages are as expected, may still become so, and are not."""
+
+    matching: int
+    open: int
+    other: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether it was so, whatever was not seen."""
+        return self.matching > 0 and not self.open and not self.other
+
+    @property
+    def possible(self) -> bool:
+        """Whether it may have been so."""
+        return self.matching > 0
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing that comes later can change it."""
+        return not self.open
+
+
+def judge(seen: Sequence[Stage], pattern: Pattern) -> Verdict:
+    """Whether an endpoint passed through `pattern`."""
+    matching = unfinished = other = 0
+    for passage in passages(seen):
+        if _contains(passage, pattern):
+            matching += 1
+        elif _may_become(passage, pattern):
+            unfinished += 1
+        else:
+            other += 1
+    return Verdict(matching, unfinished, other)
+
+
+def _contains(passage: Passage, pattern: Pattern) -> bool:
+    return any(_begins(passage[start:], pattern) is True for start in range(len(passage)))
+
+
+def _may_become(passage: Passage, pattern: Pattern) -> bool:
+    """Whether the pattern has begun and not ended, or may still begin."""
+    if pattern[0] in _ahead(passage[-1]) and pattern[0] not in passage:
+        return True
+    return any(_begins(passage[start:], pattern) is None for start in range(len(passage)))
+
+
+@cache
+def _ahead(state: State) -> frozenset[State]:
+    """What an endpoint in `state` may still come to, without becoming another connection's."""
+    found, new = frozenset[State](), FOLLOWS[state]
+    while new - found:
+        found |= new
+        new = frozenset().union(*(FOLLOWS[each] for each in new - BETWEEN_LIVES))
+    return found
+
+
+def _begins(passage: Passage, pattern: Pattern) -> bool | None:
+    """Whether the passage begins with the pattern; None when it ends before that is decided."""
+    if not pattern:
+        return True
+    first, *rest = pattern
+    if isinstance(first, EllipsisType):
+        found = [_begins(passage[skipped:], rest) for skipped in range(len(passage) + 1)]
+        return True if True in found else None
+    if not passage:
+        return None
+    return _begins(passage[1:], rest) if passage[0] is first else False
+
+
+def may_have_passed(seen: Sequence[Stage], state: State) -> tuple[bool, bool]:
+    """Whether an endpoint was certainly, and whether it was perhaps, in a state."""
+    possible = passages(seen)
+    found = sum(state in passage[1:] for passage in possible)
+    return found == len(possible), found > 0

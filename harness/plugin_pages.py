@@ -1,0 +1,247 @@
+"""``--lab-report``: a page for each scenario, and the index of all when the run is over.
+
+Each process writes the pages and results of its own scenarios; the one that has the terminal
+makes the index of what lies there. Nothing here draws or judges.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from harness.evidence.verdicts import Inconclusive
+from harness.plugin import LAB, UNSAID
+from harness.plugin_reports import folder_name
+from harness.report.html.index import index_page
+from harness.report.html.page import scenario_page
+from harness.report.html.results import (
+    INDEX_FILE,
+    PAGE_FILE,
+    RESULT_FILE,
+    Result,
+    Verdict,
+    mark_stale,
+    read_results,
+    write_result,
+)
+from harness.report.html.states import states_reached
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+RUN = pytest.StashKey[str]()
+"""Which run this is; the same in all its processes."""
+PHASES = pytest.StashKey[list["Phase"]]()
+PACKAGES = ("pytest", "pyroute2", "psutil", "scapy")
+CRASHED = "???"
+"""What xdist says instead of a phase when the process died in which a scenario ran."""
+PAGE_PROPERTY = "report"
+
+
+class WorkerNode(Protocol):
+    """What xdist gives to the hook for a new worker."""
+
+    config: pytest.Config
+    workerinput: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """How setup, call or teardown of a scenario went."""
+
+    when: str
+    outcome: str
+    seconds: float = 0.0
+    message: str = ""
+    inconclusive: bool = False
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Every process of a run knows the run's name."""
+    given = getattr(config, "workerinput", {})
+    config.stash[RUN] = str(given.get("lab_run", f"{time.time_ns()}-{os.getpid()}"))
+    base = _base(config)
+    if base is not None and not given:
+        config.pluginmanager.register(Crashes(base.absolute(), config.stash[RUN]))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: WorkerNode) -> None:
+    """Tell a new worker of xdist which run it belongs to."""
+    node.workerinput["lab_run"] = node.config.stash[RUN]
+
+
+def _base(config: pytest.Config) -> Path | None:
+    """The report's folder, when one is asked for."""
+    chosen: str | None = config.getoption("lab_report")
+    return Path(chosen) if chosen else None
+
+
+def _is_scenario(item: pytest.Item) -> bool:
+    return "lab" in getattr(item, "fixturenames", ())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remember how each phase went; the page's path is a property of the report."""
+    base = _base(item.config)
+    if call.when == "teardown" and base is not None and LAB in item.stash:
+        path = base / folder_name(item.nodeid) / PAGE_FILE
+        item.user_properties.append((PAGE_PROPERTY, str(path)))
+    report = yield
+    if base is not None and _is_scenario(item):
+        unsaid = item.stash.get(UNSAID, None) if call.when == "call" else None
+        error = call.excinfo.value if call.excinfo else None
+        phase = Phase(
+            call.when,
+            report.outcome,
+            report.duration,
+            _message(error) if report.outcome != "passed" else "",
+            isinstance(error, Inconclusive) or isinstance(unsaid, Inconclusive),
+        )
+        item.stash.setdefault(PHASES, []).append(phase)
+    return report
+
+
+def _message(error: BaseException | None) -> str:
+    """What pytest says of it, without its traceback."""
+    if error is None:
+        return ""
+    name = type(error).__name__
+    words = str(getattr(error, "msg", None) or error)
+    return (
+        words
+        if isinstance(error, pytest.fail.Exception | pytest.skip.Exception)
+        else (f"{name}: {words}" if words else name)
+    )
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    """When the lab is gone and its evidence saved: write page and result, whatever has happened."""
+    try:
+        yield
+    finally:
+        base = _base(item.config)
+        if base is not None and _is_scenario(item):
+            _write(item, base, sys.exc_info()[1])
+
+
+def _write(item: pytest.Item, base: Path, problem: BaseException | None) -> None:
+    phases = [*item.stash.get(PHASES, list[Phase]())]
+    if problem is not None:
+        phases.append(Phase("teardown", "failed", 0.0, _message(problem)))
+    lab = item.stash.get(LAB, None)
+    result = Result(
+        run=item.config.stash[RUN],
+        name=item.nodeid,
+        title=lab.timeline.title if lab else _title(item),
+        folder=folder_name(item.nodeid),
+        verdict=verdict(phases),
+        seconds=sum(phase.seconds for phase in phases),
+        when=time.time_ns(),
+        family=_family(item),
+        claims=tuple(claim for each in item.iter_markers("claims") for claim in each.args),
+        states=tuple(states_reached(lab.timeline)) if lab else (),
+        message="\n\n".join(phase.message for phase in phases if phase.message),
+        page=lab is not None,
+    )
+    folder = base / result.folder
+    if lab is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        text = scenario_page(lab.timeline, result, versions(), _evidence(folder))
+        (folder / PAGE_FILE).write_text(text, encoding="utf-8")
+    else:
+        (folder / PAGE_FILE).unlink(missing_ok=True)  # an earlier run's
+    write_result(result, base)
+
+
+def verdict(phases: list[Phase]) -> Verdict:
+    """One word for all phases of a scenario."""
+    if any(phase.inconclusive for phase in phases):
+        return "inconclusive"
+    failed = [phase.when for phase in phases if phase.outcome == "failed"]
+    if failed:
+        return "failed" if failed == ["call"] else "error"
+    return "skipped" if any(phase.outcome == "skipped" for phase in phases) else "passed"
+
+
+def _title(item: pytest.Item) -> str:
+    told = [getattr(getattr(item, name, None), "__doc__", "") for name in ("function", "module")]
+    documented = next((text for text in told if text), item.name)
+    return str(documented).strip().splitlines()[0]
+
+
+def _family(item: pytest.Item) -> str:
+    """Over which address family it ran."""
+    call = getattr(item, "callspec", None)
+    return str(call.params.get("lab_family", "")) if call else ""
+
+
+def _evidence(folder: Path) -> list[str]:
+    """The files beside the page."""
+    return sorted(
+        path.name for path in folder.iterdir() if path.name not in (PAGE_FILE, RESULT_FILE)
+    )
+
+
+def versions() -> dict[str, str]:
+    """What the evidence depends on, by name."""
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    kernel = f"{platform.system()} {platform.release()} ({platform.machine()})"
+    return {"kernel": kernel, "python": python} | {name: version(name) for name in PACKAGES}
+
+
+class Crashes:
+    """Writes down the scenarios in which a process died, which could not do so itself."""
+
+    def __init__(self, base: Path, run: str) -> None:
+        self._base, self._run = base, run
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Told of every report, those of workers too."""
+        if report.when != CRASHED:
+            return
+        result = Result(
+            run=self._run,
+            name=report.nodeid,
+            title=report.nodeid.rpartition("::")[2],
+            folder=folder_name(report.nodeid),
+            verdict="error",
+            when=time.time_ns(),
+            message=report.longreprtext,
+        )
+        (self._base / result.folder / PAGE_FILE).unlink(missing_ok=True)
+        write_result(result, self._base)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the index, in the process that has the terminal."""
+    config = session.config
+    base = _base(config)
+    if base is None or hasattr(config, "workerinput") or config.option.collectonly:
+        return
+    base.mkdir(parents=True, exist_ok=True)
+    run = config.stash[RUN]
+    results = read_results(base)
+    mark_stale(base, [result for result in results if result.run != run])
+    (base / INDEX_FILE).write_text(index_page(results, run, versions()), encoding="utf-8")
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say where the report is."""
+    base = _base(config)
+    if base is not None and (base / INDEX_FILE).exists():
+        terminalreporter.write_line(f"lab report: {base / INDEX_FILE}")

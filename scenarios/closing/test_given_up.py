@@ -1,0 +1,119 @@
+"""Timeouts: what waits for an acknowledgement is given up in silence, sooner or later."""
+
+import errno
+
+import pytest
+
+from harness import CLOSE_WAIT, CLOSED, CLOSING, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, LAST_ACK
+from harness.lab import Host, Lab
+
+pytestmark = pytest.mark.claims("T10")
+
+
+@pytest.mark.cause("server.iptables")
+def test_data_is_given_up(lab: Lab, client: Host, server: Host) -> None:
+    lab.step("A connection is established. The client may repeat data once, to be done sooner.")
+    client.sysctl("net.ipv4.tcp_retries2", 1)
+    connection = client.connect(server.listen(port=80))
+    connection.client.reaches(ESTABLISHED)
+    connection.server.reaches(ESTABLISHED)
+
+    lab.step("The server hears nothing any more. The client sends, again and again, and gives up.")
+    server.iptables("-A INPUT -s client -j DROP")
+    connection.client.send(b"anybody there?")
+    connection.client.reaches(CLOSED)
+    connection.client.receive().fails(errno.ETIMEDOUT)
+    connection.server.stays(ESTABLISHED, receive_queue=0, seconds=0.2)
+
+
+@pytest.mark.cause("server.iptables")
+def test_data_is_given_up_in_close_wait(lab: Lab, client: Host, server: Host) -> None:
+    lab.step("The server closes; the client, in CLOSE_WAIT, may repeat data once.")
+    client.sysctl("net.ipv4.tcp_retries2", 1)
+    connection = client.connect(server.listen(port=80))
+    connection.client.reaches(ESTABLISHED)
+    connection.server.close()
+    connection.server.reaches(FIN_WAIT2)
+    connection.client.reaches(CLOSE_WAIT, owner=client)
+
+    lab.step("The server hears nothing any more. The client sends, again and again, and gives up.")
+    server.iptables("-A INPUT -s client -j DROP")
+    connection.client.send(b"anybody there?")
+    connection.client.reaches(CLOSED)
+    connection.client.receives_end()
+    connection.server.stays(FIN_WAIT2, owner=None, seconds=0.2)
+
+
+@pytest.mark.cause("client.iptables")
+def test_a_fin_is_given_up(lab: Lab, client: Host, server: Host) -> None:
+    lab.step("A connection is established. The server repeats the FIN of an orphan once only.")
+    server.sysctl("net.ipv4.tcp_orphan_retries", 1)
+    connection = client.connect(server.listen(port=80))
+    connection.client.reaches(ESTABLISHED)
+    connection.server.reaches(ESTABLISHED)
+
+    lab.step("The client hears nothing any more. The server closes, and is left without an answer.")
+    client.iptables("-A INPUT -s server -j DROP")
+    connection.server.close()
+    connection.server.reaches(FIN_WAIT1, owner=None)
+
+    lab.step("The server gives up. The client's end stays: it is half-open now.")
+    connection.server.reaches(CLOSED, seconds=lab.deadlines.patience)
+    connection.client.stays(ESTABLISHED, owner=client, seconds=0.2)
+
+
+@pytest.mark.cause("server.iptables")
+def test_a_fin_is_given_up_in_closing(lab: Lab, client: Host, server: Host) -> None:
+    lab.step("A connection is established. The client repeats the FIN of an orphan twice only.")
+    client.sysctl("net.ipv4.tcp_orphan_retries", 2)
+    connection = client.connect(server.listen(port=80))
+    connection.server.accept()
+    connection.client.reaches(ESTABLISHED)
+
+    lab.step("The server hears nothing any more. Both close: the client is CLOSING.")
+    server.iptables("-A INPUT -s client -j DROP")
+    connection.client.close()
+    connection.client.reaches(FIN_WAIT1, owner=None)
+    connection.server.close()
+    connection.client.reaches(CLOSING, owner=None)
+
+    lab.step("The acknowledgement that CLOSING waits for never comes: the client gives up.")
+    connection.client.reaches(CLOSED, seconds=lab.deadlines.patience)
+
+
+@pytest.mark.cause("server.iptables")
+def test_a_fin_is_given_up_in_last_ack(lab: Lab, client: Host, server: Host) -> None:
+    lab.step("The server closes. The client repeats the FIN of an orphan once only.")
+    client.sysctl("net.ipv4.tcp_orphan_retries", 1)
+    connection = client.connect(server.listen(port=80))
+    connection.client.reaches(ESTABLISHED)
+    connection.server.close()
+    connection.server.reaches(FIN_WAIT2)
+    connection.client.reaches(CLOSE_WAIT)
+
+    lab.step("The server hears nothing any more. The client closes, too: LAST_ACK.")
+    server.iptables("-A INPUT -s client -j DROP")
+    connection.client.close()
+    connection.client.reaches(LAST_ACK, owner=None)
+
+    lab.step("The last acknowledgement never comes: the client gives up.")
+    connection.client.reaches(CLOSED)
+    connection.server.stays(FIN_WAIT2, owner=None, seconds=0.2)
+
+
+@pytest.mark.cause("server.sysctl")
+def test_an_orphan_in_fin_wait2_is_forgotten(lab: Lab, client: Host, server: Host) -> None:
+    lab.step("The server waits for a second only when no program waits with it.")
+    server.sysctl("net.ipv4.tcp_fin_timeout", 1)
+    connection = client.connect(server.listen(port=80))
+    connection.client.reaches(ESTABLISHED)
+    connection.server.reaches(ESTABLISHED)
+
+    lab.step("The server closes, and the client does not.")
+    connection.server.close()
+    connection.server.reaches(FIN_WAIT2, owner=None)
+    connection.client.reaches(CLOSE_WAIT, owner=client)
+
+    lab.step("The server has forgotten the connection. The client's end stays as it was.")
+    connection.server.reaches(CLOSED, seconds=lab.deadlines.patience)
+    connection.client.stays(CLOSE_WAIT, owner=client, seconds=0.2)

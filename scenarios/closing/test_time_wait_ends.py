@@ -1,0 +1,78 @@
+"""TIME_WAIT's end: after 60 seconds; by a new connection of the same addresses; or by an RST."""
+
+import pytest
+
+from harness import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, SYN_RECV, TIME_WAIT
+from harness.lab import Host, Lab
+from harness.lab.numbering import first_number
+
+pytestmark = pytest.mark.claims("T29")
+
+
+@pytest.mark.families("ipv4")
+@pytest.mark.cause("client.close")
+def test_time_wait_is_over_after_a_minute(lab: Lab, client: Host, server: Host) -> None:
+    lab.step("The server closes first, then the client: the server's side is TIME_WAIT.")
+    connection = client.connect(server.listen(port=80))
+    connection.client.reaches(ESTABLISHED)
+    connection.server.close()
+    connection.server.reaches(FIN_WAIT2)
+    connection.client.reaches(CLOSE_WAIT)
+    connection.client.close()
+    connection.server.reaches(TIME_WAIT, owner=None)
+
+    lab.step("A minute passes, which no setting shortens. Then nothing is left.")
+    connection.server.reaches(CLOSED)
+
+
+@pytest.mark.cause("client.connect", occurrence=2)
+def test_a_new_connection_takes_the_place_of_time_wait(
+    lab: Lab, client: Host, server: Host
+) -> None:
+    lab.step("The server closes first, then the client: the server's side is TIME_WAIT.")
+    listener = server.listen(port=80)
+    connection = client.connect(listener, source_port=7001)
+    connection.client.reaches(ESTABLISHED)
+    connection.server.close()
+    connection.server.reaches(FIN_WAIT2)
+    connection.client.reaches(CLOSE_WAIT)
+    connection.client.close()
+    connection.client.reaches(CLOSED)
+    connection.server.reaches(TIME_WAIT, owner=None)
+
+    lab.step("The client connects from the same port. The server answers, and TIME_WAIT is gone.")
+    rule = client.iptables("-A INPUT -s server -j DROP")
+    again = client.connect(listener, source_port=7001)
+    connection.server.reaches(SYN_RECV, owner=None)
+
+    lab.step("The connection is made as any other.")
+    rule.delete()
+    again.client.connecting.returns()
+    again.client.reaches(ESTABLISHED, owner=client)
+    connection.server.reaches(ESTABLISHED)
+
+
+@pytest.mark.cause("client.connect", occurrence=2)
+def test_an_old_syn_lets_time_wait_be_assassinated(lab: Lab, client: Host, server: Host) -> None:
+    lab.step("The server closes first, then the client: the server's side is TIME_WAIT.")
+    client.sysctl("net.ipv4.tcp_timestamps", 0)
+    listener = server.listen(port=80)
+    connection = client.connect(listener, source_port=7001, options=first_number(2_000_000))
+    connection.client.reaches(ESTABLISHED)
+    connection.server.close()
+    connection.server.reaches(FIN_WAIT2)
+    connection.client.reaches(CLOSE_WAIT)
+    connection.client.close()
+    connection.client.reaches(CLOSED)
+    connection.server.reaches(TIME_WAIT, owner=None)
+
+    lab.step("A SYN comes that seems older. TIME_WAIT says what it expects, and is shot for that.")
+    server.iptables("-A INPUT -p tcp --syn -m limit --limit 1/minute --limit-burst 1 -j ACCEPT")
+    server.iptables("-A INPUT -p tcp --syn -j DROP")
+    client.connect(listener, source_port=7001, options=first_number(1_000_000))
+    connection.server.reaches(CLOSED, seconds=lab.deadlines.patience)
+    lab.sees("""
+        client.7001 > server.80: Flags [S], seq 1000000
+        server.80 > client.7001: Flags [.], seq K, ack 2000002
+        client.7001 > server.80: Flags [R], seq 2000002
+    """)

@@ -1,0 +1,151 @@
+"""Scenarios that name their cause, as texts: one for each verb, and two that differ in proof."""
+
+DROPPED = """
+@pytest.mark.cause("client.iptables")
+def test_dropped(lab, client, server):
+    rule = client.iptables("-A INPUT -s server -j DROP")
+    connection = client.connect(server.listen(port=80))
+    connection.client.stays(SYN_SENT, seconds=0.2)
+    rule.delete()
+"""
+"""A scenario that depends on its cause."""
+
+INDIFFERENT = """
+@pytest.mark.cause("server.close")
+def test_indifferent(lab, client, server):
+    connection = client.connect(server.listen(port=80))
+    connection.server.reaches(ESTABLISHED)
+    connection.server.close()
+"""
+"""A scenario that passes with its cause and without."""
+
+EVERY_VERB = """
+import signal, socket, sys
+from harness import CLOSE_WAIT, FIN_WAIT2
+
+def connected(client, server):
+    connection = client.connect(server.listen(port=80))
+    connection.server.accept()
+    connection.client.reaches(ESTABLISHED)
+    connection.server.reaches(ESTABLISHED)
+    return connection
+
+@pytest.mark.cause("client.iptables")
+def test_iptables(lab, client, server):
+    rule = client.iptables("-A INPUT -s server -j DROP")
+    client.connect(server.listen(port=80))
+    lab.sees("server > client: Flags [S.]")
+    assert rule.packets > 0
+
+@pytest.mark.cause("client.sysctl")
+def test_sysctl(lab, client):
+    assert client.sysctl("net.ipv4.tcp_fin_timeout")
+    client.sysctl("net.ipv4.tcp_fin_timeout", value=7)
+    assert client.sysctl("net.ipv4.tcp_fin_timeout") == "7"
+
+@pytest.mark.cause("server.listen")
+def test_listen(lab, client, server):
+    client.connect(server.listen(port=80)).client.connecting.returns()
+
+@pytest.mark.cause("client.connect")
+def test_connect(lab, client, server):
+    connection = client.connect(server.listen(port=80), source_port=7001)
+    assert connection.client.local.port == 7001
+    connection.client.reaches(ESTABLISHED, seconds=0.5)
+
+@pytest.mark.cause("server.start")
+def test_start(lab, server):
+    program = server.start([sys.executable, "-c", "print('hello')"])
+    program.ends(0, seconds=0.5)
+
+@pytest.mark.cause("client.send")
+def test_send(lab, client, server):
+    connection = connected(client, server)
+    connection.client.send(b"hello")
+    connection.server.reaches(ESTABLISHED, receive_queue=5, seconds=0.5)
+
+@pytest.mark.cause("server.receive")
+def test_receive(lab, client, server):
+    connection = connected(client, server)
+    connection.client.send(b"hello")
+    connection.server.receives(b"hello")
+
+@pytest.mark.cause("client.shutdown")
+def test_shutdown(lab, client, server):
+    connection = connected(client, server)
+    connection.client.shutdown()
+    connection.server.reaches(CLOSE_WAIT, seconds=0.5)
+
+@pytest.mark.cause("client.close")
+def test_close(lab, client, server):
+    connection = connected(client, server)
+    connection.client.close()
+    connection.client.reaches(FIN_WAIT2, seconds=0.5)
+
+@pytest.mark.cause("client.abort")
+def test_abort(lab, client, server):
+    connection = connected(client, server)
+    connection.client.abort()
+    connection.server.reaches(CLOSED, seconds=0.5)
+
+@pytest.mark.cause("client.set_option")
+def test_set_option(lab, client, server):
+    endpoint = connected(client, server).client
+    endpoint.set_option(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    assert endpoint.get_option(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+
+@pytest.mark.cause("client.rule.delete")
+def test_rule_delete(lab, client, server):
+    rule = client.iptables("-A INPUT -s server -j DROP")
+    connection = client.connect(server.listen(port=80))
+    connection.client.reaches(SYN_SENT)
+    rule.delete()
+    connection.client.connecting.returns(seconds=3)
+
+@pytest.mark.cause("client.rule.suspend")
+def test_rule_suspend(lab, client, server):
+    rule = client.iptables("-A INPUT -s server -j DROP")
+    connection = client.connect(server.listen(port=80))
+    connection.client.reaches(SYN_SENT)
+    rule.suspend()
+    connection.client.connecting.returns(seconds=3)
+
+@pytest.mark.cause("client.rule.resume")
+def test_rule_resume(lab, client, server):
+    rule = client.iptables("-A INPUT -s server -j DROP")
+    rule.suspend()
+    rule.resume()
+    connection = client.connect(server.listen(port=80))
+    connection.client.stays(SYN_SENT, seconds=0.2)
+
+@pytest.mark.cause("server.type")
+def test_type(lab, server):
+    program = server.start([sys.executable, "-c", "print(input())"])
+    program.type("hello\\n")
+    program.ends(0, seconds=2)
+
+@pytest.mark.cause("server.close_input")
+def test_close_input(lab, server):
+    program = server.start([sys.executable, "-c", "import sys; sys.stdin.read()"])
+    program.close_input()
+    program.ends(0, seconds=2)
+
+@pytest.mark.cause("server.interrupt")
+def test_interrupt(lab, server):
+    program = server.start("sleep 60")
+    program.interrupt()
+    program.ends(-signal.SIGINT, seconds=2)
+
+@pytest.mark.cause("server.kill")
+def test_kill(lab, server):
+    program = server.start("sleep 60")
+    program.kill()
+    program.ends(-signal.SIGKILL, seconds=2)
+
+@pytest.mark.cause("server.send_signal")
+def test_send_signal(lab, server):
+    program = server.start("sleep 60")
+    program.send_signal(signal.SIGTERM)
+    program.ends(-signal.SIGTERM, seconds=2)
+"""
+"""A scenario for each verb that can be a cause."""

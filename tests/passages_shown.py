@@ -1,0 +1,36 @@
+"""What the tests of the tracepoints share: who may, and an endpoint's passage as it was shown."""
+
+import os
+from itertools import pairwise
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from harness.evidence.timeline import EndpointKey
+from harness.lab import Lab
+
+WHOLE_MAP = ["0", "0", "4294967295"]
+"""/proc/self/uid_map of the first user namespace; root of another one is nobody outside of it."""
+IS_MACHINES_ROOT = os.getuid() == 0 and Path("/proc/self/uid_map").read_text().split() == WHOLE_MAP
+MACHINES_ROOT = pytest.mark.skipif(
+    not IS_MACHINES_ROOT, reason="tracepoints are for the machine's root: run the tests as root"
+)
+NOT_ROOT = pytest.mark.skipif(IS_MACHINES_ROOT, reason="the half for those who are not root")
+Kind = TypeVar("Kind")
+LIFE_OF_WHO_CLOSES_FIRST = [
+    *("CLOSED", "SYN_SENT", "ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2", "CLOSED"),
+]
+LIFE_OF_WHO_CLOSES_LAST = ["LISTEN", "SYN_RECV", "ESTABLISHED", "CLOSE_WAIT", "LAST_ACK", "CLOSED"]
+
+
+def passage(lab: Lab, key: EndpointKey) -> list[str]:
+    """The states of an endpoint as the tracepoint showed them, the one it left first too."""
+    changes = lab.timeline.changes(key)
+    for one, next_one in pairwise(changes):
+        assert one.after is next_one.before, "nothing is missing in between"
+    return [str(changes[0].before), *(str(each.after) for each in changes)] if changes else []
+
+
+def of_kind(lab: Lab, kind: type[Kind]) -> list[Kind]:
+    return [each for each in lab.timeline.events if isinstance(each, kind)]

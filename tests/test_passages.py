@@ -1,0 +1,192 @@
+"""The order of states: what exact changes and samples show, leave open, and contradict."""
+
+from types import EllipsisType
+
+import pytest
+
+from harness import (
+    CLOSE_WAIT,
+    CLOSED,
+    CLOSING,
+    ESTABLISHED,
+    FIN_WAIT1,
+    FIN_WAIT2,
+    LAST_ACK,
+    LISTEN,
+    SYN_RECV,
+    SYN_SENT,
+    TIME_WAIT,
+    State,
+)
+from harness.evidence.kernel_events import RecordsLost
+from harness.evidence.passages import judge, may_have_passed, passages, stages, walks
+from harness.evidence.testimony import Sought, explain_absence, explain_passage
+from harness.evidence.timeline import Timeline
+from tests.recorded import START, at, empty_timeline
+from tests.recorded_witnesses import KEY, changes, glances, sampled, samples, traced
+
+ACTIVE = ((0.0, CLOSED), (0.1, SYN_SENT), (0.2, ESTABLISHED), (1.0, FIN_WAIT1))
+States = list[State | EllipsisType]
+
+
+def verdict(timeline: Timeline, states: States) -> str:
+    judged = judge(stages(timeline, KEY), states)
+    if judged.holds:
+        return "holds"
+    if not judged.final:
+        return "open"
+    return "possible" if judged.possible else "contradicted"
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        ([FIN_WAIT1, CLOSING, TIME_WAIT], "holds"),
+        ([CLOSED, SYN_SENT, ESTABLISHED, FIN_WAIT1, CLOSING, TIME_WAIT], "holds"),
+        ([ESTABLISHED, ..., TIME_WAIT], "holds"),
+        ([FIN_WAIT1, ..., CLOSING], "holds"),
+        ([FIN_WAIT1, TIME_WAIT], "contradicted"),
+        ([FIN_WAIT1, FIN_WAIT2, TIME_WAIT], "contradicted"),
+        ([CLOSING, FIN_WAIT1], "contradicted"),
+        ([CLOSING, TIME_WAIT, CLOSED], "open"),
+        ([CLOSE_WAIT, LAST_ACK], "contradicted"),
+        ([TIME_WAIT, ESTABLISHED], "open"),
+    ],
+)
+def test_the_tracepoint_shows_states_of_any_length(states: States, expected: str) -> None:
+    timeline = traced(*ACTIVE, (1.00001, CLOSING), (1.00002, CLOSED))
+    samples(timeline, (0.3, ESTABLISHED), (1.01, TIME_WAIT))
+    assert verdict(timeline, states) == expected
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        ([ESTABLISHED, FIN_WAIT1, FIN_WAIT2, TIME_WAIT], "possible"),
+        ([ESTABLISHED, FIN_WAIT1, CLOSING, TIME_WAIT], "possible"),
+        ([ESTABLISHED, ..., TIME_WAIT], "holds"),
+        ([FIN_WAIT1, ..., TIME_WAIT], "holds"),
+        ([ESTABLISHED, CLOSE_WAIT, TIME_WAIT], "contradicted"),
+        ([FIN_WAIT2, FIN_WAIT1, TIME_WAIT], "contradicted"),
+        ([TIME_WAIT, ESTABLISHED], "open"),
+        ([TIME_WAIT, CLOSED], "open"),
+    ],
+)
+def test_between_samples_only_what_the_transitions_leave_open(
+    states: States, expected: str
+) -> None:
+    timeline = sampled((0.3, ESTABLISHED), (1.0, TIME_WAIT))
+    assert verdict(timeline, states) == expected
+
+
+def test_samples_decide_where_nothing_else_can_lie_between() -> None:
+    timeline = sampled((0.3, ESTABLISHED), (1.0, FIN_WAIT1), (2.0, FIN_WAIT2), (3.0, TIME_WAIT))
+    assert verdict(timeline, [ESTABLISHED, FIN_WAIT1, FIN_WAIT2, TIME_WAIT]) == "holds"
+    assert verdict(timeline, [SYN_SENT, ESTABLISHED]) == "possible"
+    assert verdict(timeline, [SYN_SENT, FIN_WAIT1]) == "contradicted"
+
+
+def test_sock_diag_fills_what_psutil_missed() -> None:
+    timeline = sampled((0.3, ESTABLISHED), (1.0, FIN_WAIT1), (2.0, TIME_WAIT))
+    assert verdict(timeline, [FIN_WAIT1, CLOSING, TIME_WAIT]) == "possible"
+    glances(timeline, (0.3, ESTABLISHED), (1.0, FIN_WAIT1), (1.5, CLOSING), (2.0, TIME_WAIT))
+    assert verdict(timeline, [FIN_WAIT1, CLOSING, TIME_WAIT]) == "holds"
+
+
+def test_a_minisocket_behind_closed_is_what_the_samples_say() -> None:
+    timeline = traced(*ACTIVE, (1.1, FIN_WAIT2), (1.10001, CLOSED))
+    assert verdict(timeline, [FIN_WAIT2, TIME_WAIT]) == "open"
+    samples(timeline, (0.3, ESTABLISHED), (1.05, FIN_WAIT1), (1.2, FIN_WAIT2), (3, TIME_WAIT))
+    found = stages(timeline, KEY)
+    assert [stage.state for stage in found[-2:]] == [FIN_WAIT2, TIME_WAIT]
+    assert found[-2].began == (at(1.1), at(1.1))
+    assert found[-1].began == (at(2.999), at(3))
+    assert verdict(timeline, [FIN_WAIT1, FIN_WAIT2, TIME_WAIT]) == "holds"
+
+
+def test_a_minisocket_that_no_sample_saw_may_have_been_there() -> None:
+    timeline = traced(*ACTIVE, (1.1, FIN_WAIT2), (1.2, CLOSED))
+    timeline.glanced["server"] = at(5)
+    assert verdict(timeline, [FIN_WAIT2, CLOSED]) == "possible"
+    assert verdict(timeline, [FIN_WAIT2, TIME_WAIT, CLOSED]) == "possible"
+    assert may_have_passed(stages(timeline, KEY), TIME_WAIT) == (False, True)
+
+
+def test_closed_behind_last_ack_hides_nothing() -> None:
+    timeline = traced((0, CLOSED), (0.2, ESTABLISHED), (1, CLOSE_WAIT), (2, LAST_ACK), (2, CLOSED))
+    assert verdict(timeline, [CLOSE_WAIT, LAST_ACK, CLOSED]) == "holds"
+    assert verdict(timeline, [CLOSE_WAIT, LAST_ACK, TIME_WAIT]) == "contradicted"
+
+
+def test_a_request_socket_is_seen_by_samples_and_its_child_by_the_tracepoint() -> None:
+    child = (1.0, LISTEN), (1.0, SYN_RECV), (1.00001, ESTABLISHED)
+    timeline = traced(*child)
+    assert verdict(timeline, [CLOSED, SYN_RECV, ESTABLISHED]) == "holds"
+    assert stages(timeline, KEY)[0].began == (0, at(1.0))
+    samples(timeline, (0.5, SYN_RECV), (1.1, ESTABLISHED))
+    assert verdict(timeline, [CLOSED, SYN_RECV, ESTABLISHED]) == "holds"
+    assert stages(timeline, KEY)[0].began == (at(0.499), at(0.5))
+
+
+def test_a_witness_that_came_late_leaves_the_beginning_open() -> None:
+    timeline = traced((0, ESTABLISHED), (1.0, FIN_WAIT1))
+    assert verdict(timeline, [ESTABLISHED, FIN_WAIT1]) == "holds"
+    assert verdict(timeline, [SYN_SENT, ESTABLISHED, FIN_WAIT1]) == "possible"
+
+
+def test_a_witness_that_lost_records_may_have_missed_a_state() -> None:
+    timeline = traced(*ACTIVE, (2.0, TIME_WAIT))
+    assert verdict(timeline, [FIN_WAIT1, TIME_WAIT]) == "holds"
+    timeline.add(RecordsLost(at(1), "", "tracepoints", 1))
+    assert verdict(timeline, [FIN_WAIT1, TIME_WAIT]) == "possible"
+    assert verdict(timeline, [FIN_WAIT1, FIN_WAIT2, TIME_WAIT]) == "possible"
+    assert may_have_passed(stages(timeline, KEY), CLOSING) == (False, True)
+
+
+def test_nothing_seen_is_open_never_held() -> None:
+    assert verdict(empty_timeline(), [ESTABLISHED, FIN_WAIT1]) == "open"
+    assert passages([]) == [(CLOSED,)]
+
+
+def test_walks_follow_the_transitions_and_visit_no_other_connection() -> None:
+    assert walks(FIN_WAIT1, TIME_WAIT) == {(), (FIN_WAIT2,), (CLOSING,)}
+    assert walks(ESTABLISHED, CLOSE_WAIT) == {()}
+    assert walks(CLOSE_WAIT, CLOSED) == {(), (LAST_ACK,)}
+    assert walks(TIME_WAIT, ESTABLISHED) == {()}, "what no walk explains was seen all the same"
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [(SYN_SENT, (True, True)), (CLOSING, (False, False)), (CLOSE_WAIT, (False, False))],
+)
+def test_absence_by_the_tracepoint(state: State, expected: tuple[bool, bool]) -> None:
+    timeline = traced(*ACTIVE, (1.1, FIN_WAIT2))
+    assert may_have_passed(stages(timeline, KEY), state) == expected
+
+
+def test_absence_by_samples_where_the_transitions_exclude_it() -> None:
+    timeline = sampled((0.3, ESTABLISHED), (1.0, FIN_WAIT1), (2.0, FIN_WAIT2), (3.0, TIME_WAIT))
+    assert may_have_passed(stages(timeline, KEY), CLOSING) == (False, False)
+    coarse = sampled((0.3, ESTABLISHED), (3.0, TIME_WAIT))
+    assert may_have_passed(stages(coarse, KEY), CLOSING) == (False, True)
+    assert may_have_passed(stages(coarse, KEY), FIN_WAIT1) == (True, True)
+
+
+def test_an_explanation_has_each_witness_and_what_would_help() -> None:
+    timeline = sampled((0.3, ESTABLISHED), (1.0, TIME_WAIT))
+    sought = Sought(timeline, KEY, 5.0, START)
+    states = [FIN_WAIT1, CLOSING, TIME_WAIT]
+    text = explain_passage(sought, states, possible=True)
+    for words in (
+        "server.80 (to client.40000) may have passed through this unseen",
+        "expected  FIN_WAIT1, CLOSING, TIME_WAIT",
+        "samples   0.300 ESTABLISHED, 1.000 TIME_WAIT",
+        "tracepoint not there: it needs root",
+        "unseen_allowed=True",
+    ):
+        assert words in " ".join(text.split()) or words in text
+    assert "unseen_allowed" not in explain_passage(sought, states, possible=False)
+    changes(timeline, *ACTIVE)
+    text = explain_absence(sought, FIN_WAIT1, certain=True)
+    assert "kernel    0.100 SYN_SENT, 0.200 ESTABLISHED, 1.000 FIN_WAIT1" in text
+    assert "was FIN_WAIT1" in text
