@@ -7,7 +7,6 @@ from harness.evidence.events import Event, RuleChanged
 from harness.evidence.kernel_events import (
     FilterDecided,
     FlowChanged,
-    RecordsLost,
     ResetPassed,
     Retransmitted,
     SocketGlanced,
@@ -56,12 +55,11 @@ class TestRetransmissions:
         sends(timeline, 0.5, CLIENT, SERVER, FIN)
         assert told(timeline) == ["tracepoint: sent again 1 times; capture: sent again 0 times"]
 
-    def test_captured_and_not_told(self) -> None:
+    def test_the_kernel_may_lose_a_record_and_not_say_so(self) -> None:
         timeline = recorded()
         sends(timeline, 0.5, CLIENT, SERVER, FIN)
         sends(timeline, 1.0, CLIENT, SERVER, FIN)
-        assert told(timeline) == ["tracepoint: sent again 0 times; capture: sent again 1 times"]
-        assert "client.40000 > server.80 on client, at 1.000 s" in str(doubt(timeline, at(10)))
+        assert not told(timeline)
 
     def test_several_segments_of_one_word(self) -> None:
         timeline = recorded(sent_again("client", CLIENT, SERVER))
@@ -73,22 +71,6 @@ class TestRetransmissions:
     def test_what_its_own_filter_may_have_dropped_is_left_out(self) -> None:
         event = RuleChanged(at(0), "client", OUTPUT_RULE, "applied")
         timeline = recorded(event, sent_again("client", CLIENT, SERVER))
-        assert not told(timeline)
-
-    def test_without_the_tracepoint_or_with_losses_there_is_nothing_to_compare(self) -> None:
-        timeline = empty_timeline()
-        sends(timeline, 0.5, CLIENT, SERVER, FIN)
-        sends(timeline, 1.0, CLIENT, SERVER, FIN)
-        assert not told(timeline)
-        timeline.add(TRACED)
-        assert told(timeline)
-        timeline.add(RecordsLost(at(1), "", "tracepoints", 1))
-        assert not told(timeline)
-
-    def test_a_kernel_that_lacks_the_tracepoint_is_not_blamed(self) -> None:
-        timeline = recorded(WitnessJoined(at(-1), "tcp:tcp_retransmit_skb", missing="no such"))
-        sends(timeline, 0.5, CLIENT, SERVER, FIN)
-        sends(timeline, 1.0, CLIENT, SERVER, FIN)
         assert not told(timeline)
 
     def test_what_was_not_heard_yet_is_not_judged(self) -> None:

@@ -13,6 +13,7 @@ from harness import (
     ESTABLISHED,
     FIN_WAIT1,
     FIN_WAIT2,
+    LAST_ACK,
     LISTEN,
     SYN_RECV,
     SYN_SENT,
@@ -30,7 +31,7 @@ from harness.evidence.consistency import (
 from harness.evidence.differences import KNOWN, SEGMENTS, SOCKETS, TRACEPOINT, reason_for
 from harness.evidence.doubts import contradictions, doubt
 from harness.evidence.events import NANOSECONDS, ClockStepped, FramesLost
-from harness.evidence.kernel_events import RecordsLost, StateChanged, WitnessJoined
+from harness.evidence.kernel_events import StateChanged
 from harness.evidence.timeline import Timeline
 from tests.recorded import Written, at, empty_timeline, sends
 from tests.recorded_witnesses import (
@@ -120,10 +121,17 @@ def test_closed_in_the_tracepoint_may_be_something_else(hidden: State) -> None:
     assert not found(timeline)
 
 
-def test_closed_in_the_tracepoint_is_not_established() -> None:
-    timeline = traced((0, CLOSED), (0.1, ESTABLISHED), (2.0, CLOSED))
-    samples(timeline, (0.11, ESTABLISHED))
-    assert told(timeline) == {("tracepoint", "CLOSED"), ("psutil", "ESTABLISHED")}
+@pytest.mark.parametrize("later", [FIN_WAIT1, CLOSE_WAIT, CLOSED])
+def test_the_last_state_that_was_told_may_have_been_left_unseen(later: State) -> None:
+    """The kernel loses a record now and then, and does not always say so."""
+    timeline = traced((0, CLOSED), (0.1, SYN_SENT), (0.2, ESTABLISHED))
+    samples(timeline, (0.21, ESTABLISHED), (1.0, later))
+    assert not found(timeline)
+
+
+def test_what_the_tracepoint_told_last_cannot_become_what_was_before() -> None:
+    timeline = samples(traced((0, CLOSED), (0.1, SYN_SENT), (0.2, ESTABLISHED)), (0.11, SYN_SENT))
+    assert told(timeline) == {("tracepoint", "ESTABLISHED"), ("psutil", "SYN_SENT")}
 
 
 def test_a_request_socket_is_no_contradiction_and_a_lasting_one_is() -> None:
@@ -133,40 +141,20 @@ def test_a_request_socket_is_no_contradiction_and_a_lasting_one_is() -> None:
     assert told(late) == {("tracepoint", "ESTABLISHED"), ("psutil", "SYN_RECV")}
 
 
-def test_a_change_that_the_tracepoint_lacks() -> None:
-    timeline = traced((0, CLOSED), (0.1, SYN_SENT), (0.2, ESTABLISHED))
-    timeline.add(StateChanged(at(1.0), *KEY, CLOSE_WAIT, CLOSED, 0xABC))
-    (contradiction,) = found(timeline)
-    assert "CLOSE_WAIT to CLOSED: changes are missing" in contradiction.text(at(0))
+def test_a_missing_link_leaves_open_what_was_meanwhile() -> None:
+    def timeline(seen: State) -> Timeline:
+        made = traced((0, CLOSED), (0.1, SYN_SENT), (0.2, ESTABLISHED))
+        made.add(StateChanged(at(2.0), *KEY, LAST_ACK, CLOSED, 0xABC))
+        return samples(made, (1.0, seen), (1.9, LAST_ACK), (2.0, CLOSED))
+
+    assert not found(timeline(CLOSE_WAIT))
+    assert told(timeline(SYN_SENT)) == {("tracepoint", "ESTABLISHED"), ("psutil", "SYN_SENT")}
 
 
 def test_another_socket_of_the_same_addresses_begins_anew() -> None:
     timeline = traced((0, CLOSED), (0.1, SYN_SENT), (0.2, ESTABLISHED), (1.0, CLOSED))
     for seconds, before, after in ((2.0, LISTEN, SYN_RECV), (2.0, SYN_RECV, ESTABLISHED)):
         timeline.add(StateChanged(at(seconds), *KEY, before, after, 0xABC))
-    assert not found(timeline)
-
-
-def test_a_socket_that_the_tracepoint_never_spoke_of() -> None:
-    timeline = sampled((0.1, ESTABLISHED))
-    assert not found(timeline), "it was not there"
-    timeline.add(WitnessJoined(at(-1), "tracepoints"))
-    assert ("tracepoint", "never spoke of this socket") in told(timeline)
-    timeline.add(RecordsLost(at(1), "", "tracepoints", 3))
-    assert not found(timeline), "it says itself that it has missed something"
-
-
-@pytest.mark.parametrize("hidden", [SYN_RECV, TIME_WAIT, SYN_SENT])
-def test_what_the_tracepoint_never_shows_it_need_not_have_shown(hidden: State) -> None:
-    timeline = sampled((0.1, hidden))
-    timeline.add(WitnessJoined(at(-1), "tracepoints"))
-    assert not found(timeline)
-
-
-def test_a_witness_that_lost_records_is_not_heard() -> None:
-    timeline = traced((0, CLOSED), (0.1, ESTABLISHED), (1.0, FIN_WAIT1))
-    samples(timeline, (0.101, ESTABLISHED))
-    timeline.add(RecordsLost(at(1), "", "tracepoints", 3))
     assert not found(timeline)
 
 
@@ -182,7 +170,7 @@ def close_by_the_client(timeline: Timeline, *, acknowledged: bool) -> None:
         sends(timeline, 1.001, SERVER, CLIENT, Written(".", 56, 12))
 
 
-@pytest.mark.parametrize("kind", [samples, glances, changes])
+@pytest.mark.parametrize("kind", [samples, glances])
 def test_segments_against_the_kernel(kind: Callable[..., Timeline]) -> None:
     timeline = empty_timeline()
     close_by_the_client(timeline, acknowledged=True)
@@ -193,6 +181,13 @@ def test_segments_against_the_kernel(kind: Callable[..., Timeline]) -> None:
     close_by_the_client(agreeing, acknowledged=True)
     kind(agreeing, (0.1, SYN_RECV), (0.102, ESTABLISHED), (1.001, CLOSE_WAIT))
     assert not found(agreeing)
+
+
+def test_segments_against_the_tracepoint() -> None:
+    timeline = empty_timeline()
+    close_by_the_client(timeline, acknowledged=True)
+    changes(timeline, (0.1, SYN_RECV), (0.102, ESTABLISHED), (5.0, CLOSE_WAIT))
+    assert told(timeline) == {("segments", "CLOSE_WAIT"), ("tracepoint", "ESTABLISHED")}
 
 
 def test_a_segment_that_nobody_acknowledged_proves_nothing() -> None:
@@ -222,9 +217,8 @@ def test_spans_are_from_the_first_look_to_the_last() -> None:
     assert sampled_spans(looks[:1], at(0.5)) == ()
     exact = traced((0, CLOSED), (1.0, SYN_SENT), (2.0, ESTABLISHED)).changes(KEY)
     assert exact_spans(exact, at(3)) == (
-        Span(CLOSED, 0, at(1.0)),
         Span(SYN_SENT, at(1.0), at(2.0)),
-        Span(ESTABLISHED, at(2.0), at(3)),
+        Span(ESTABLISHED, at(2.0), at(3), left_unseen=True),
     )
 
 

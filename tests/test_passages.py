@@ -18,7 +18,7 @@ from harness import (
     TIME_WAIT,
     State,
 )
-from harness.evidence.kernel_events import RecordsLost
+from harness.evidence.kernel_events import StateChanged
 from harness.evidence.passages import judge, may_have_passed, passages, stages, walks
 from harness.evidence.testimony import Sought, explain_absence, explain_passage
 from harness.evidence.timeline import Timeline
@@ -134,13 +134,35 @@ def test_a_witness_that_came_late_leaves_the_beginning_open() -> None:
     assert verdict(timeline, [SYN_SENT, ESTABLISHED, FIN_WAIT1]) == "possible"
 
 
-def test_a_witness_that_lost_records_may_have_missed_a_state() -> None:
-    timeline = traced(*ACTIVE, (2.0, TIME_WAIT))
-    assert verdict(timeline, [FIN_WAIT1, TIME_WAIT]) == "holds"
-    timeline.add(RecordsLost(at(1), "", "tracepoints", 1))
-    assert verdict(timeline, [FIN_WAIT1, TIME_WAIT]) == "possible"
-    assert verdict(timeline, [FIN_WAIT1, FIN_WAIT2, TIME_WAIT]) == "possible"
-    assert may_have_passed(stages(timeline, KEY), CLOSING) == (False, True)
+def test_where_a_link_is_missing_the_next_change_tells_what_was_before_it() -> None:
+    timeline = traced((0.0, CLOSED), (0.1, SYN_SENT), (0.2, ESTABLISHED))
+    timeline.add(StateChanged(at(2.0), *KEY, LAST_ACK, CLOSED, 0xABC))
+    assert verdict(timeline, [SYN_SENT, ESTABLISHED]) == "holds"
+    assert verdict(timeline, [ESTABLISHED, CLOSE_WAIT, LAST_ACK, CLOSED]) == "holds"
+    assert verdict(timeline, [ESTABLISHED, LAST_ACK]) == "contradicted"
+
+
+def test_a_missing_link_leaves_open_which_way_was_taken() -> None:
+    timeline = traced((0.0, CLOSED), (0.1, SYN_SENT), (0.2, ESTABLISHED))
+    timeline.add(StateChanged(at(2.0), *KEY, CLOSING, CLOSED, 0xABC))
+    assert verdict(timeline, [ESTABLISHED, FIN_WAIT1, CLOSING]) == "holds"
+    timeline = traced(*ACTIVE)
+    timeline.add(StateChanged(at(2.0), *KEY, FIN_WAIT2, CLOSED, 0xABC))
+    samples(timeline, (2.01, TIME_WAIT))
+    assert verdict(timeline, [FIN_WAIT1, FIN_WAIT2, TIME_WAIT]) == "holds"
+
+
+def test_samples_go_on_where_the_tracepoint_falls_silent() -> None:
+    timeline = traced(*ACTIVE, (1.5, CLOSING))
+    assert verdict(timeline, [FIN_WAIT1, CLOSING, TIME_WAIT]) == "open"
+    samples(timeline, (1.1, FIN_WAIT1), (1.51, CLOSING), (2.0, TIME_WAIT))
+    assert verdict(timeline, [FIN_WAIT1, CLOSING, TIME_WAIT]) == "holds"
+    assert verdict(timeline, [CLOSING, ESTABLISHED]) == "contradicted"
+
+
+def test_a_sample_of_what_the_last_change_has_left_does_not_come_after_it() -> None:
+    timeline = samples(traced(*ACTIVE), (1.0005, ESTABLISHED))
+    assert verdict(timeline, [ESTABLISHED, FIN_WAIT1]) == "holds"
 
 
 def test_nothing_seen_is_open_never_held() -> None:

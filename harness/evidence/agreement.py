@@ -1,8 +1,8 @@
 """Whether what the kernel says of packets agrees with the packets that were captured.
 
 Pure. What the kernel sent again, reset, dropped, counted or tracked has passed an interface, so a
-capture of that host must show it; and what a capture shows as sent again the kernel must have told.
-A single one that is missing lasts for ever: the run can decide nothing then.
+capture of that host must show it. A single one that is missing lasts for ever: the run can decide
+nothing then. That the kernel told nothing proves nothing: it may lose a record and not say so.
 
 Left out is what cannot be compared: packets between two ends on one host, where the capture need
 not be; whatever a host sends whose OUTPUT may drop it, before it is captured; and what is told of
@@ -24,15 +24,11 @@ from harness.evidence.kernel_events import (
     FlowChanged,
     ResetPassed,
     Retransmitted,
-    WitnessJoined,
 )
-from harness.evidence.passages import lost_records
 from harness.evidence.schedules import repetitions
 from harness.evidence.timeline import EndpointKey, Timeline
 from harness.tcp.segment import Address, Segment
 
-RETRANSMIT: Final = "retransmit"
-"""What the names of the tracepoints of retransmissions have in common."""
 IPV4, IPV6 = b"\x08\x00", b"\x86\xdd"
 TYPE_AT = slice(12, 14)
 """Where an Ethernet frame says what it carries."""
@@ -58,15 +54,13 @@ def contradictions_about_packets(timeline: Timeline, until: int) -> list[Contrad
     until: the moment (ns) up to which every witness has been heard.
     """
     told = [event for event in timeline.events if event.time <= until]
-    found = [
+    return [
         *_resets(timeline, told),
+        *_retransmissions(timeline, told),
         *_decisions(timeline, told),
         *_flows(timeline, told),
         *_counters(timeline, told),
     ]
-    if timeline.joined("tracepoints") and not lost_records(timeline, "tracepoint"):
-        found += _retransmissions(timeline, told, until)
-    return found
 
 
 def _may_drop_its_own(timeline: Timeline, host: str) -> bool:
@@ -133,36 +127,29 @@ def _resets(timeline: Timeline, told: Iterable[Event]) -> Iterable[Contradiction
             )
 
 
-def _retransmissions(
-    timeline: Timeline, told: Iterable[Event], until: int
-) -> Iterable[Contradiction]:
-    """Captured repetitions and the kernel's word for them; of one word there may be several.
+def _retransmissions(timeline: Timeline, told: Iterable[Event]) -> Iterable[Contradiction]:
+    """Each repetition that the kernel tells of was captured.
 
-    A queue's segments that one event stands for leave the host one by one (tcp_retransmit_skb()).
+    The other way round nothing follows: the kernel may lose a record and not say so, and of a
+    queue's segments that one event stands for each leaves the host (tcp_retransmit_skb()).
     """
     traced: dict[tuple[str, Address, Address], list[int]] = {}
     for event in told:
         if isinstance(event, Retransmitted):
             way = (event.host, event.local, event.remote)
             traced.setdefault(way, []).append(event.time)
-    lacking = any(
-        isinstance(event, WitnessJoined) and RETRANSMIT in event.witness and event.missing
-        for event in timeline.events
-    )
-    sent = _sent_by_way(timeline)
-    for key in sorted({*traced, *sent}, key=str):
+    sent = _sent_by_way(timeline) if traced else {}
+    for key, moments in traced.items():
         host, local, remote = key
         if is_local(timeline, key) or _may_drop_its_own(timeline, host):
             continue
         if not _is_known(timeline, key):
             continue
-        moments = traced.get(key, [])
-        again = [each.time for each in repetitions(sent.get(key, [])) if each.time <= until]
-        settled = [moment for moment in again if moment <= until - SKEW]
-        if len(moments) > len(again) or (settled and not moments and not lacking):
+        again = repetitions(sent.get(key, []))
+        if len(moments) > len(again):
             yield _missing(
                 f"{_way_text(timeline, local, remote)} on {host}",
-                moments or again,
+                moments,
                 ("tracepoint", f"sent again {len(moments)} times"),
                 f"sent again {len(again)} times",
             )

@@ -2,9 +2,10 @@
 
 Pure. Each witness is read as spans of time in which it is certain of an endpoint's state: samples
 from the first that saw it to the last, so that nothing is said about the time in between changes;
-the tracepoint from change to change. Where two spans overlap and say different things, and neither
-a known difference (`harness.evidence.differences`) nor the time that a processor may have been held
-up explains it, one of the two is wrong, and the run can decide nothing.
+the tracepoint from change to change, where its silence proves nothing. Where two spans overlap and
+say different things, and neither a known difference (`harness.evidence.differences`) nor the time
+that a processor may have been held up explains it, one of the two is wrong, and the run can decide
+nothing.
 
 It never says which of the two is right. Packets are cross-examined in `harness.evidence.agreement`.
 """
@@ -14,11 +15,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from harness.evidence.differences import (
-    HIDDEN_BEHIND_CLOSED,
-    NOT_YET_NAMED,
     SEGMENTS,
     SOCKETS,
     TRACEPOINT,
@@ -27,7 +25,7 @@ from harness.evidence.differences import (
 from harness.evidence.events import NANOSECONDS, SocketSeen
 from harness.evidence.expectations import endpoint_text
 from harness.evidence.kernel_events import SocketGlanced, StateChanged
-from harness.evidence.passages import lost_records
+from harness.evidence.passages import ahead
 from harness.evidence.timeline import EndpointKey, Timeline
 from harness.tcp.inference import Inferred, infer_states
 from harness.tcp.segment import Segment, distance
@@ -47,6 +45,8 @@ class Span:
     state: State
     began: int
     ended: int
+    left_unseen: bool = False
+    """Whether it may have ended sooner, for a state that follows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +87,10 @@ def contradictions_about_states(
     keys = {*timeline.endpoints(), *_keys_beside(timeline)}
     found: list[Contradiction] = []
     for key in sorted(keys, key=str):
-        found += _broken_chain(timeline, key)
         accounts = list(_accounts(timeline, key, inferred.get(key, []), until))
         for index, account in enumerate(accounts):
             for other in accounts[index + 1 :]:
                 found += _disagreements(endpoint_text(timeline, key), account, other)
-        found += _unseen_by_tracepoint(timeline, key, accounts)
     return sorted(found, key=lambda each: each.began)
 
 
@@ -119,7 +117,7 @@ def _accounts(
     timeline: Timeline, key: EndpointKey, inferred: Sequence[Inferred], until: int
 ) -> Iterable[Account]:
     changes = timeline.changes(key)
-    if changes and not lost_records(timeline, TRACEPOINT):
+    if changes:
         yield Account("tracepoint", TRACEPOINT, exact_spans(changes, until))
     if inferred:
         host, local, remote = key
@@ -155,14 +153,20 @@ def sampled_spans(looks: Sequence[Look], last: int) -> tuple[Span, ...]:
 
 
 def exact_spans(changes: Sequence[StateChanged], until: int) -> tuple[Span, ...]:
-    """From each change to the next, and before the first one what that says it was before."""
-    moments = [0, *(change.time for change in changes), until]
-    states = [changes[0].before, *(change.after for change in changes)]
-    return tuple(
-        Span(state, began, ended)
-        for state, (began, ended) in zip(states, pairwise(moments), strict=True)
-        if ended > began
-    )
+    """From each change to the next one of the same chain.
+
+    The kernel may lose a record and not say so (kernel/events/core.c, get_recursion_context): that
+    nothing was told is no proof that nothing happened. So a state that no further change leaves may
+    have been left for one that follows it.
+    """
+    found = []
+    nexts: tuple[StateChanged | None, ...] = (*changes[1:], None)
+    for change, after in zip(changes, nexts, strict=True):
+        linked = after is not None and after.before is change.after is not State.CLOSED
+        ended = after.time if after is not None else until
+        if ended > change.time:
+            found.append(Span(change.after, change.time, ended, left_unseen=not linked))
+    return tuple(found)
 
 
 def inferred_spans(
@@ -203,59 +207,16 @@ def _disagreements(about: str, one: Account, other: Account) -> list[Contradicti
             began, ended = max(span.began, opposite.began), min(span.ended, opposite.ended)
             if ended - began <= SKEW or span.state is opposite.state:
                 continue
+            if _may_have_left(span, opposite) or _may_have_left(opposite, span):
+                continue
             if reason_for(one.kind, span.state, other.kind, opposite.state) is None:
                 told = (one.witness, str(span.state)), (other.witness, str(opposite.state))
                 found.append(Contradiction(about, began, ended, told))
     return found
 
 
-def _broken_chain(timeline: Timeline, key: EndpointKey) -> list[Contradiction]:
-    """Changes of one socket of which one does not begin where the one before it ended."""
-    if lost_records(timeline, TRACEPOINT):
-        return []
-    by_socket: dict[int, list[StateChanged]] = {}
-    for change in timeline.changes(key):
-        by_socket.setdefault(change.socket, []).append(change)
-    return [
-        Contradiction(
-            endpoint_text(timeline, key),
-            one.time,
-            two.time,
-            (
-                ("tracepoint", f"{one.before} to {one.after}, and then"),
-                ("tracepoint", f"{two.before} to {two.after}: changes are missing"),
-            ),
-        )
-        for changes in by_socket.values()
-        for one, two in pairwise(changes)
-        if one.after is not two.before and one.after is not State.CLOSED
-    ]
-
-
-def _unseen_by_tracepoint(
-    timeline: Timeline, key: EndpointKey, accounts: Iterable[Account]
-) -> list[Contradiction]:
-    """A socket that was there for long, and of which the tracepoint never spoke."""
-    if (
-        timeline.changes(key)
-        or is_local(timeline, key)
-        or not timeline.joined("tracepoints")
-        or lost_records(timeline, TRACEPOINT)
-    ):
-        return []
-    hidden = HIDDEN_BEHIND_CLOSED | NOT_YET_NAMED | {State.CLOSED}
-    return [
-        Contradiction(
-            endpoint_text(timeline, key),
-            span.began,
-            span.ended,
-            ((account.witness, str(span.state)), ("tracepoint", "never spoke of this socket")),
-        )
-        for account in accounts
-        if account.kind == SOCKETS
-        for span in account.spans
-        if span.state not in hidden and span.ended - span.began > SKEW
-    ][:1]
+def _may_have_left(span: Span, opposite: Span) -> bool:
+    return span.left_unseen and opposite.state in ahead(span.state)
 
 
 def is_local(timeline: Timeline, key: EndpointKey) -> bool:

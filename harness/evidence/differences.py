@@ -29,9 +29,6 @@ class Difference:
 
 HIDDEN_BEHIND_CLOSED: Final = frozenset({State.TIME_WAIT, State.FIN_WAIT2, State.SYN_RECV})
 """What the sockets can be while the tracepoint's last word was CLOSED."""
-NOT_YET_NAMED: Final = frozenset({State.SYN_SENT})
-"""connect(2) of a socket that was not bound is traced before its port is chosen (tcp_v4_connect()):
-the tracepoint's next word on that socket tells which one it was, and there may be none yet."""
 LEADS_TO_TIME_WAIT: Final = frozenset({State.FIN_WAIT2, State.CLOSING})
 """A change from these to CLOSED may be the beginning of a minisocket."""
 

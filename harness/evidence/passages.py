@@ -65,7 +65,12 @@ class Stage:
 
 
 def stages(timeline: Timeline, key: EndpointKey) -> list[Stage]:
-    """What was seen of an endpoint, oldest first: exact where a witness is, else as sampled."""
+    """What was seen of an endpoint, oldest first: exact where a witness is, else as sampled.
+
+    Two changes of which the second begins where the first one ended have nothing between them: no
+    state comes twice in one life. Where a link is missing, records were lost (a kernel does not
+    always say so), and the samples are asked what was there meanwhile.
+    """
     sampled = sampled_stages(timeline, key)
     changes = timeline.changes(key)
     if not changes:
@@ -77,11 +82,32 @@ def stages(timeline: Timeline, key: EndpointKey) -> list[Stage]:
             found += _behind_closed(change, after, sampled)
         else:
             found.append(Stage(change.after, (change.time, change.time), EXACT, direct=True))
+            if after is None or after.before is not change.after:
+                found += _where_a_link_is_missing(change, after, sampled)
     if changes[-1].after is State.CLOSED and not sampled:
         found += _never_sampled(timeline, changes[-1])
-    if lost_records(timeline, EXACT):  # any two of them may have had others between them
-        found = [replace(stage, direct=False) for stage in found]
     return _folded(found)
+
+
+def _where_a_link_is_missing(
+    change: StateChanged, after: StateChanged | None, sampled: list[Stage]
+) -> Iterator[Stage]:
+    """What samples saw after a change, and what the next one says was there before it."""
+    before = _state_before(after) if after else None
+    latest = after.time if after else sampled[-1].began[1] if sampled else change.time
+    for stage in sampled:
+        follows = stage.began[1] >= change.time and stage.state in ahead(change.after)
+        leads = before is None or stage.state is before or before in ahead(stage.state)
+        if follows and leads and stage.began[0] < latest and stage.state is not change.after:
+            began = max(change.time, stage.began[0]), min(stage.began[1], latest)
+            yield replace(stage, began=began)
+    if before is not None:
+        yield Stage(before, (change.time, latest), EXACT, direct=False)
+
+
+def _state_before(change: StateChanged) -> State:
+    """What the endpoint itself was before: a listener's child begins with its listener's state."""
+    return State.CLOSED if change.before in BETWEEN_LIVES else change.before
 
 
 def lost_records(timeline: Timeline, witness: str) -> bool:
@@ -115,6 +141,11 @@ def _folded(found: Iterable[Stage]) -> list[Stage]:
 def _before_the_first(change: StateChanged, sampled: list[Stage]) -> Iterator[Stage]:
     """What was there before the tracepoint spoke of the endpoint: a request socket, or more."""
     if change.before not in BETWEEN_LIVES:
+        yield from (
+            stage
+            for stage in sampled
+            if stage.began[1] <= change.time and change.before in ahead(stage.state)
+        )
         yield Stage(change.before, (0, change.time), EXACT, direct=False)
         return
     requests = [
@@ -225,13 +256,13 @@ def _contains(passage: Passage, pattern: Pattern) -> bool:
 
 def _may_become(passage: Passage, pattern: Pattern) -> bool:
     """Whether the pattern has begun and not ended, or may still begin."""
-    if pattern[0] in _ahead(passage[-1]) and pattern[0] not in passage:
+    if pattern[0] in ahead(passage[-1]) and pattern[0] not in passage:
         return True
     return any(_begins(passage[start:], pattern) is None for start in range(len(passage)))
 
 
 @cache
-def _ahead(state: State) -> frozenset[State]:
+def ahead(state: State) -> frozenset[State]:
     """What an endpoint in `state` may still come to, without becoming another connection's."""
     found, new = frozenset[State](), FOLLOWS[state]
     while new - found:
