@@ -1,20 +1,18 @@
 """What the witnesses say about endpoints' states, as pieces of bars: one state after the other.
 
 A sample says "by now it is so, at the sample before it was not yet": a piece with a soft edge. The
-kernel's tracepoint says when: a hard edge. The tracepoint shows neither SYN_RECV's request sockets
-nor TIME_WAIT (it says CLOSED there), so for these two the samples are asked beside it.
+kernel's tracepoint says when: a hard edge. How the two go together is told in
+`harness.evidence.passages`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from harness.evidence.events import SocketSeen
 from harness.evidence.kernel_events import StateChanged
+from harness.evidence.passages import Stage, stages
 from harness.evidence.timeline import EndpointKey, Timeline
-from harness.tcp.states import CLOSED, SYN_RECV, TIME_WAIT, State
-
-SAMPLED_ONLY = frozenset({SYN_RECV, TIME_WAIT})
+from harness.tcp.states import CLOSED, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +28,6 @@ class Piece:
     @property
     def witness(self) -> str:
         """Who says so."""
-        if self.exact and self.state is TIME_WAIT:
-            return "the kernel's tracepoint, which calls it CLOSE, and samples"
         return "the kernel's tracepoint" if self.exact else "samples (psutil)"
 
 
@@ -70,60 +66,14 @@ def _keys(timeline: Timeline) -> list[EndpointKey]:
 
 
 def _pieces(timeline: Timeline, key: EndpointKey, end: int) -> list[Piece]:
-    """Exact changes where there are any, and between them what only samples can show."""
-    exact = timeline.changes(key)
-    claims: list[SocketSeen | StateChanged] = [*exact]
-    claims += [
-        seen
-        for seen in timeline.history(key)
-        if not exact or seen.state in SAMPLED_ONLY or seen.time < exact[0].time
-    ]
-    claims.sort(key=lambda claim: claim.time)
-    pieces: list[Piece] = []
-    for claim in claims:
-        _continue(pieces, _piece(claim))
-    if pieces and pieces[-1].exact and _is_still_there(timeline, key, pieces[-1]):
-        pieces.pop()
-    last = max(timeline.sampled.get(key[0], end), end)
-    return _with_ends(pieces, last)
+    """The stages of an endpoint, each until the next one."""
+    pieces = [_piece(stage) for stage in stages(timeline, key)]
+    return _with_ends(pieces, max(timeline.sampled.get(key[0], end), end))
 
 
-def _is_still_there(timeline: Timeline, key: EndpointKey, closed: Piece) -> bool:
-    """Whether samples go on seeing an endpoint of which the tracepoint said CLOSE."""
-    seen = timeline.latest(key)
-    sampled = timeline.sampled.get(key[0], 0)
-    return (
-        closed.state is CLOSED
-        and seen is not None
-        and seen.state is not CLOSED
-        and sampled > closed.start
-    )
-
-
-def _piece(claim: SocketSeen | StateChanged) -> Piece:
-    if isinstance(claim, StateChanged):
-        return Piece(claim.after, claim.time, claim.time, claim.time, exact=True)
-    return Piece(claim.state, claim.not_before or claim.time, claim.time, claim.time, exact=False)
-
-
-def _continue(pieces: list[Piece], piece: Piece) -> None:
-    """Add a piece, unless it says what is known; TIME_WAIT begins where the tracepoint says CLOSE.
-
-    A SYN_RECV that was sampled after the kernel had left it for good is the past's.
-    """
-    latest = pieces[-1] if pieces else None
-    if latest is not None and latest.state is piece.state:
-        return
-    if latest is not None and latest.exact and not piece.exact:
-        if piece.state is not TIME_WAIT:
-            return
-        if latest.state is CLOSED:
-            pieces.pop()
-            # A sample in between saw something else: FIN_WAIT2, which an orphan spends where a
-            # TIME_WAIT lives, too (tcp_time_wait), so that the tracepoint says CLOSE before it.
-            if piece.not_before <= latest.start:
-                piece = replace(piece, not_before=latest.start, start=latest.start, exact=True)
-    pieces.append(piece)
+def _piece(stage: Stage) -> Piece:
+    not_before, start = stage.began
+    return Piece(stage.state, not_before or start, start, start, exact=not_before == start)
 
 
 def _with_ends(pieces: list[Piece], last: int) -> list[Piece]:
