@@ -8,6 +8,8 @@ from textwrap import dedent
 import pytest
 
 PROJECT = Path(__file__).parents[1]
+LONGEST = 240
+"""Seconds after which a run hangs: eight workers and their interpreters may share a processor."""
 INI = """
 [pytest]
 addopts = -p harness.plugin --strict-markers --import-mode=importlib -p no:cacheprovider
@@ -60,11 +62,11 @@ class Runs:
 
     def run(self, *arguments: str, stdin: bytes = b"") -> pytest.RunResult:
         """Run pytest, and wait until it has ended."""
-        return self._pytester.run(*self.command(*arguments), stdin=stdin, timeout=60)
+        return self._pytester.run(*self.command(*arguments), stdin=stdin, timeout=LONGEST)
 
     def run_command(self, *words: str) -> pytest.RunResult:
         """Run any command that runs pytest."""
-        return self._pytester.run(*words, timeout=60)
+        return self._pytester.run(*words, timeout=LONGEST)
 
     @staticmethod
     def command(*arguments: str) -> list[str]:

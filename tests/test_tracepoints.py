@@ -1,6 +1,7 @@
 """The kernel's tracepoints in the timeline: exact and whole, beside what the wire shows."""
 
 import errno
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,6 +15,7 @@ from harness.evidence.kernel_events import (
 )
 from harness.lab import Host, Lab, Sandbox, open_lab
 from harness.lab.attribution import WITNESS
+from tests.awake_processors import awake_processors
 from tests.passages_shown import (
     LIFE_OF_WHO_CLOSES_FIRST,
     LIFE_OF_WHO_CLOSES_LAST,
@@ -24,6 +26,12 @@ from tests.passages_shown import (
 )
 
 MILLISECOND = 1_000_000
+
+
+@pytest.fixture(autouse=True)
+def _awake() -> Iterator[None]:
+    with awake_processors():
+        yield
 
 
 @NOT_ROOT

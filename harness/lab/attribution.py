@@ -130,9 +130,9 @@ class Attribution:
         self._places.remove(place)
         self._by_address = _without(place, self._by_address)
         self._by_namespace = _without(place, self._by_namespace)
-        self._sockets = {
-            key: socket for key, socket in self._sockets.items() if socket.place is not place
-        }
+        for socket in self._sockets.values():
+            if socket.place is place:  # an orphan speaks on until its timers have run out
+                socket.place, socket.foreign = None, True
         self._answered.clear()
 
     def take_placed(self, placed: TaskPlaced) -> None:
