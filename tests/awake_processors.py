@@ -7,33 +7,36 @@ was recorded, and nothing counted as lost. On top of any other task all of it is
 """
 
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-BUSY = "while True: pass"
-LONGEST = 60
-"""Seconds of processor time after which the kernel ends such a process, whatever happens."""
-
-
-def _on(processor: int) -> None:
-    os.sched_setaffinity(0, {processor})
-    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    resource.setrlimit(resource.RLIMIT_CPU, (LONGEST, LONGEST))
+BUSY = """
+import os, resource, sys
+os.sched_setaffinity(0, {int(sys.argv[1])})
+os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+resource.setrlimit(resource.RLIMIT_CPU, (60, 60))  # the kernel ends it then, whatever happens
+print("busy", flush=True)
+while True:
+    pass
+"""
 
 
 @contextmanager
 def awake_processors() -> Iterator[None]:
     """Inside, a process that takes only time that nobody else wants runs on each processor."""
+    words = [sys.executable, "-c", BUSY]
     busy = [
-        subprocess.Popen([sys.executable, "-c", BUSY], preexec_fn=lambda each=each: _on(each))
+        subprocess.Popen([*words, str(each)], stdout=subprocess.PIPE)
         for each in sorted(os.sched_getaffinity(0))
     ]
     try:
+        for process in busy:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"busy\n"
         yield
     finally:
         for process in busy:
             process.kill()
-            process.wait()
+            process.communicate()
