@@ -1,6 +1,7 @@
 """What the tests of the tracepoints share: who may, and an endpoint's passage as it was shown."""
 
 import os
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
@@ -8,7 +9,9 @@ from typing import TypeVar
 import pytest
 
 from harness.evidence.timeline import EndpointKey
-from harness.lab import Lab
+from harness.lab import Host, Lab, Sandbox, open_lab
+from harness.lab.topology import Family
+from tests.awake_processors import awake_processors
 
 WHOLE_MAP = ["0", "0", "4294967295"]
 """/proc/self/uid_map of the first user namespace; root of another one is nobody outside of it."""
@@ -30,6 +33,32 @@ def passage(lab: Lab, key: EndpointKey) -> list[str]:
     for one, next_one in pairwise(changes):
         assert one.after is next_one.before, "nothing is missing in between"
     return [str(changes[0].before), *(str(each.after) for each in changes)] if changes else []
+
+
+def shown_whole(
+    check: Callable[[Lab, Host, Host], None],
+) -> Callable[[Sandbox, Family], None]:
+    """A test of what is shown when no record is lost: once in three labs it must be shown.
+
+    The kernel loses a record, and does not say so, where the task that happens to run is marked as
+    being recorded already (`awake_processors`). Any task can be: one in some hundred lives has a
+    gap on such a kernel, three in a row do not. What may never happen, that something is told that
+    was not so or belongs to another lab, is held in `test_tracepoints_side_by_side`.
+    """
+
+    def test(sandbox: Sandbox, lab_family: Family) -> None:
+        for left in (2, 1, 0):
+            with awake_processors(), open_lab(sandbox, families=(lab_family,)) as lab:
+                try:
+                    check(lab, lab["client"], lab["server"])
+                except AssertionError:
+                    if not left:
+                        raise
+                else:
+                    return
+
+    test.__doc__ = check.__doc__
+    return test
 
 
 def of_kind(lab: Lab, kind: type[Kind]) -> list[Kind]:

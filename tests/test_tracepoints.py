@@ -1,7 +1,6 @@
 """The kernel's tracepoints in the timeline: exact and whole, beside what the wire shows."""
 
 import errno
-from collections.abc import Iterator
 
 import pytest
 
@@ -15,7 +14,6 @@ from harness.evidence.kernel_events import (
 )
 from harness.lab import Host, Lab, Sandbox, open_lab
 from harness.lab.attribution import WITNESS
-from tests.awake_processors import awake_processors
 from tests.passages_shown import (
     LIFE_OF_WHO_CLOSES_FIRST,
     LIFE_OF_WHO_CLOSES_LAST,
@@ -23,15 +21,10 @@ from tests.passages_shown import (
     NOT_ROOT,
     of_kind,
     passage,
+    shown_whole,
 )
 
 MILLISECOND = 1_000_000
-
-
-@pytest.fixture(autouse=True)
-def _awake() -> Iterator[None]:
-    with awake_processors():
-        yield
 
 
 @NOT_ROOT
@@ -55,6 +48,7 @@ def test_the_witness_can_be_turned_off() -> None:
 
 
 @MACHINES_ROOT
+@shown_whole
 def test_a_whole_life_is_shown_exactly(lab: Lab, client: Host, server: Host) -> None:
     assert lab.timeline.joined(WITNESS)
     listener = server.listen(port=80)
@@ -72,6 +66,7 @@ def test_a_whole_life_is_shown_exactly(lab: Lab, client: Host, server: Host) -> 
 
 
 @MACHINES_ROOT
+@shown_whole
 def test_each_change_lies_within_the_interval_in_which_it_was_sampled(
     lab: Lab, client: Host, server: Host
 ) -> None:
@@ -89,6 +84,7 @@ def test_each_change_lies_within_the_interval_in_which_it_was_sampled(
 
 
 @MACHINES_ROOT
+@shown_whole
 def test_closing_is_shown_however_short_it_is(lab: Lab, client: Host, server: Host) -> None:
     connection = client.connect(server.listen(port=80))
     for end in (connection.client, connection.server):
@@ -109,6 +105,7 @@ def test_closing_is_shown_however_short_it_is(lab: Lab, client: Host, server: Ho
 
 @MACHINES_ROOT
 @pytest.mark.programs("nc")
+@shown_whole
 def test_the_first_event_of_a_client_without_a_port_is_tied_to_its_endpoint(
     lab: Lab, client: Host, server: Host
 ) -> None:
@@ -125,18 +122,26 @@ def test_the_first_event_of_a_client_without_a_port_is_tied_to_its_endpoint(
 @MACHINES_ROOT
 @pytest.mark.programs("nc")
 @pytest.mark.families("ipv4")
-def test_a_program_that_ended_long_ago_listened_on_its_own_host(lab: Lab, server: Host) -> None:
-    program = server.start("nc -l 4321")
-    program.listens(4321).reaches(LISTEN)
-    program.kill()
-    program.ends()
+@shown_whole
+def test_a_program_that_ended_long_ago_listened_on_its_own_host(
+    lab: Lab, client: Host, server: Host
+) -> None:
+    for host in (client, server):
+        program = host.start("nc -l 4321")
+        program.listens(4321).reaches(LISTEN)
+        program.kill()
+        program.ends()
     lab.settle()
     told = [each for each in of_kind(lab, StateChanged) if each.local.port == 4321]
-    assert [(each.host, each.after) for each in told] == [("server", LISTEN), ("server", CLOSED)]
+    assert [(each.host, each.after) for each in told] == [
+        *(("client", LISTEN), ("client", CLOSED)),
+        *(("server", LISTEN), ("server", CLOSED)),
+    ]
     assert {each.remote for each in told} == {None}
 
 
 @MACHINES_ROOT
+@shown_whole
 def test_retransmissions_are_those_of_the_wire(lab: Lab, client: Host, server: Host) -> None:
     connection = client.connect(server.listen(port=80))
     for end in (connection.client, connection.server):
@@ -164,6 +169,7 @@ def test_retransmissions_are_those_of_the_wire(lab: Lab, client: Host, server: H
 
 
 @MACHINES_ROOT
+@shown_whole
 def test_syn_acks_sent_again_are_those_of_the_wire(lab: Lab, client: Host, server: Host) -> None:
     rule = client.iptables("-A INPUT -p tcp -j DROP")
     connection = client.connect(server.listen(port=80))
@@ -187,6 +193,7 @@ def test_syn_acks_sent_again_are_those_of_the_wire(lab: Lab, client: Host, serve
 
 
 @MACHINES_ROOT
+@shown_whole
 def test_a_reset_is_told_by_both_ends_and_with_the_packet_that_it_answers(
     lab: Lab, client: Host, server: Host
 ) -> None:
@@ -205,6 +212,7 @@ def test_a_reset_is_told_by_both_ends_and_with_the_packet_that_it_answers(
 
 
 @MACHINES_ROOT
+@shown_whole
 def test_a_drop_for_a_known_socket_is_told_with_its_reason(
     lab: Lab, client: Host, server: Host
 ) -> None:

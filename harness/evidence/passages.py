@@ -97,12 +97,16 @@ def _where_a_link_is_missing(
     latest = after.time if after else sampled[-1].began[1] if sampled else change.time
     for stage in sampled:
         follows = stage.began[1] >= change.time and stage.state in ahead(change.after)
-        leads = before is None or stage.state is before or before in ahead(stage.state)
+        leads = before is None or _leads_to(stage.state, before)
         if follows and leads and stage.began[0] < latest and stage.state is not change.after:
             began = max(change.time, stage.began[0]), min(stage.began[1], latest)
             yield replace(stage, began=began)
     if before is not None:
         yield Stage(before, (change.time, latest), EXACT, direct=False)
+
+
+def _leads_to(state: State, later: State) -> bool:
+    return state is later or later in ahead(state)
 
 
 def _state_before(change: StateChanged) -> State:
@@ -144,7 +148,7 @@ def _before_the_first(change: StateChanged, sampled: list[Stage]) -> Iterator[St
         yield from (
             stage
             for stage in sampled
-            if stage.began[1] <= change.time and change.before in ahead(stage.state)
+            if stage.began[1] <= change.time and _leads_to(stage.state, change.before)
         )
         yield Stage(change.before, (0, change.time), EXACT, direct=False)
         return

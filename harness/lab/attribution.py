@@ -118,7 +118,8 @@ class Attribution:
         """Whether every socket's beginning should have been seen: nothing was lost so far."""
 
     def join(self, place: Place) -> None:
-        """From now on a lab's sightings are its own."""
+        """From now on a lab's sightings are its own; every socket it has is born after this."""
+        self._whole = self._whole or not self._places
         self._places.append(place)
         self._by_address |= {ip: (place, host) for ip, host in place.addresses.items()}
         self._by_namespace |= {each: (place, host) for each, host in place.namespaces.items()}

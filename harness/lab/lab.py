@@ -87,6 +87,7 @@ class Lab:
             self._selector.register(line.channel, selectors.EVENT_READ, line.read)
             self._selector.register(line.bell, selectors.EVENT_READ, line.read_frames)
         descriptors = [each for line in self._lines.values() for each in line.descriptors()]
+        self.sandbox.kernel_watch.read()  # so that there is room for what is said of the hosts
         plan, self._captures = self.sandbox.open(self.request, descriptors)
         self._kernel = self.sandbox.kernel_watch
         for line in self._lines.values():

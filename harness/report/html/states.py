@@ -82,6 +82,8 @@ def _with_ends(pieces: list[Piece], last: int) -> list[Piece]:
     for index, piece in enumerate(pieces):
         following = pieces[index + 1] if index + 1 < len(pieces) else None
         end = following.start if following else last
+        if following and not piece.exact and end == piece.start:
+            continue  # that it was so is known from its end alone
         if piece.state is CLOSED and not done:
             continue  # before it was born
         end = piece.start if piece.state is CLOSED else max(end, piece.start)
