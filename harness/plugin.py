@@ -219,7 +219,7 @@ def _finish(item: pytest.Item) -> None:
         problem = f"{type(error).__name__}: {error}"
     else:
         return
-    pytest.fail(f"at the scenario's end\n{problem}", pytrace=False)
+    pytest.fail(f"at the scenario's end: {problem}", pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True)

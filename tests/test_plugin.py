@@ -195,7 +195,7 @@ class TestFailure:
         result = runs.run()
         result.assert_outcomes(failed=1)
         result.stdout.fnmatch_lines(
-            ["at the scenario's end", "*connect on client failed with ECONNREFUSED*"]
+            ["at the scenario's end: *connect on client failed with ECONNREFUSED*"]
         )
         result.stdout.no_fnmatch_line("*harness/plugin*")
 
