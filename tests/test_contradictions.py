@@ -44,7 +44,7 @@ def test_it_is_judged_at_the_end_and_under_a_failure(runs: Runs) -> None:
     result.assert_outcomes(failed=2, passed=1)
     result.stdout.fnmatch_lines(
         [
-            "Inconclusive: the witnesses contradict each other about client.*",
+            "*Inconclusive: the witnesses contradict each other about client.*",
             "  sock_diag   CLOSING",
             "*Inconclusive: the witnesses contradict each other about client.*",
             "*As far as it goes, it says: server.* did not reach CLOSING *",
