@@ -5,7 +5,6 @@ A connection of a host with itself has two lanes: the side that opened it and th
 
 from __future__ import annotations
 
-from harness.evidence.events import SocketSeen
 from harness.evidence.timeline import Timeline
 from harness.tcp.segment import Address, Segment
 
@@ -39,12 +38,8 @@ class LaneNames:
         """The position of the lane of this end of a connection."""
         return self.order.index(self._lane(here, there))
 
-    def lane_of_state(self, seen: SocketSeen) -> int | None:
-        """The position of the lane for an endpoint; None when it is none of the diagram's."""
-        return self.lane_of_end(seen.host, seen.local, seen.remote)
-
     def lane_of_end(self, host: str, local: Address, remote: Address | None) -> int | None:
-        """The same for an endpoint's key."""
+        """The position of the lane for an endpoint; None when it is none of the diagram's."""
         if remote is not None:
             lane = self._lane(local, remote)
             return self.order.index(lane) if lane in self.order else None

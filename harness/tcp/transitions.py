@@ -94,7 +94,7 @@ class Arc:
 
 
 FIGURE = "Figure 5"
-CALL_CLOSE, CALL_ABORT, TIMEOUTS = "3.10.4", "3.10.5", "3.10.8"
+CALL_ABORT, TIMEOUTS = "3.10.5", "3.10.8"
 SYN_SENT_STATE, OTHER_STATES = "3.10.7.3", "3.10.7.4"
 
 _RESET = "tcp_reset(): a valid RST (RFC 5961: its number is exactly the next expected) ends it"
