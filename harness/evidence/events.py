@@ -8,17 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from harness.evidence.kernel_events import (
-    FilterDecided,
-    FlowChanged,
-    PacketDropped,
-    RecordsLost,
-    ResetPassed,
-    Retransmitted,
-    SocketGlanced,
-    StateChanged,
-    WitnessJoined,
-)
+from harness.evidence.kernel_events import KernelEvent
 from harness.tcp.segment import Address
 from harness.tcp.states import State
 
@@ -181,15 +171,7 @@ class HostReady:
 Event = (
     Step
     | SocketSeen
-    | SocketGlanced
-    | StateChanged
-    | Retransmitted
-    | ResetPassed
-    | PacketDropped
-    | FilterDecided
-    | FlowChanged
-    | WitnessJoined
-    | RecordsLost
+    | KernelEvent
     | CallBegan
     | CallEnded
     | ProgramStarted

@@ -152,3 +152,16 @@ class RecordsLost:
     host: str
     witness: str
     count: int
+
+
+KernelEvent = (
+    SocketGlanced
+    | StateChanged
+    | Retransmitted
+    | ResetPassed
+    | PacketDropped
+    | FilterDecided
+    | FlowChanged
+    | WitnessJoined
+    | RecordsLost
+)

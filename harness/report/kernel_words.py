@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.evidence.kernel_events import (
     FilterDecided,
     FlowChanged,
+    KernelEvent,
     PacketDropped,
     RecordsLost,
     ResetPassed,
@@ -15,18 +16,6 @@ from harness.evidence.kernel_events import (
 )
 from harness.evidence.timeline import HostNames
 from harness.tcp.segment import Address
-
-KernelEvent = (
-    SocketGlanced
-    | StateChanged
-    | Retransmitted
-    | ResetPassed
-    | PacketDropped
-    | FilterDecided
-    | FlowChanged
-    | WitnessJoined
-    | RecordsLost
-)
 
 
 def kernel_event_text(names: HostNames, event: KernelEvent) -> str:
