@@ -129,6 +129,17 @@ def test_the_last_state_that_was_told_may_have_been_left_unseen(later: State) ->
     assert not found(timeline)
 
 
+def test_a_connection_whose_end_was_not_told_does_not_contradict_the_next_one() -> None:
+    """The kernel lost both records of FIN_WAIT2; then the same ports were used again."""
+    timeline = traced((0, CLOSED), (0.1, ESTABLISHED), (1.0, FIN_WAIT1))
+    looks = (0.11, ESTABLISHED), (1.001, FIN_WAIT1), (1.2, FIN_WAIT2)
+    samples(timeline, *looks, (1.3, TIME_WAIT), (2.0, SYN_RECV))
+    assert not found(timeline)
+    timeline = traced((0, CLOSED), (0.1, ESTABLISHED), (1.0, FIN_WAIT1))
+    samples(timeline, (0.11, ESTABLISHED), (1.001, FIN_WAIT1), (2.0, SYN_RECV))
+    assert told(timeline) == {("tracepoint", "FIN_WAIT1"), ("psutil", "SYN_RECV")}
+
+
 def test_what_the_tracepoint_told_last_cannot_become_what_was_before() -> None:
     timeline = samples(traced((0, CLOSED), (0.1, SYN_SENT), (0.2, ESTABLISHED)), (0.11, SYN_SENT))
     assert told(timeline) == {("tracepoint", "ESTABLISHED"), ("psutil", "SYN_SENT")}

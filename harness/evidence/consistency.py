@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.evidence.differences import (
     SEGMENTS,
@@ -87,7 +87,7 @@ def contradictions_about_states(
     keys = {*timeline.endpoints(), *_keys_beside(timeline)}
     found: list[Contradiction] = []
     for key in sorted(keys, key=str):
-        accounts = list(_accounts(timeline, key, inferred.get(key, []), until))
+        accounts = _up_to_what_was_missed(_accounts(timeline, key, inferred.get(key, []), until))
         for index, account in enumerate(accounts):
             for other in accounts[index + 1 :]:
                 found += _disagreements(endpoint_text(timeline, key), account, other)
@@ -198,6 +198,32 @@ def _proved_at(change: Inferred, sent: Sequence[Segment], ended: int) -> int:
         if each.acknowledgement is not None and distance(caused.end, each.acknowledgement) >= 0
     )
     return next(proofs, ended)
+
+
+def _up_to_what_was_missed(accounts: Iterable[Account]) -> list[Account]:
+    """The accounts, each without what it tells of a state that another one saw to be over.
+
+    A witness that missed the end of one connection has nothing to say of the next one of the same
+    addresses.
+    """
+    heard = list(accounts)
+    return [
+        replace(account, spans=tuple(_cut(span, account, heard) for span in account.spans))
+        for account in heard
+    ]
+
+
+def _cut(span: Span, account: Account, heard: Sequence[Account]) -> Span:
+    if not span.left_unseen:
+        return span
+    over = (
+        opposite.began
+        for other in heard
+        if other is not account
+        for opposite in other.spans
+        if span.began < opposite.began < span.ended and opposite.state in ahead(span.state)
+    )
+    return replace(span, ended=min(over, default=span.ended))
 
 
 def _disagreements(about: str, one: Account, other: Account) -> list[Contradiction]:
