@@ -18,7 +18,8 @@ import pytest
 from harness.evidence.verdicts import ExpectationFailed, Inconclusive
 from harness.lab.errors import HostGone, SandboxUnavailable
 from harness.lab.host import Host
-from harness.lab.lab import Lab, open_lab
+from harness.lab.lab import Lab
+from harness.lab.opening import open_lab
 from harness.lab.sandbox import Sandbox
 from harness.lab.topology import ROUTER, Family
 from harness.plugin_kept import KeptLabs

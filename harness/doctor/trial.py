@@ -10,7 +10,8 @@ import time
 from harness.doctor.facts import Trial
 from harness.evidence.verdicts import ExpectationFailed
 from harness.lab.errors import LabError
-from harness.lab.lab import Lab, open_lab
+from harness.lab.lab import Lab
+from harness.lab.opening import open_lab
 from harness.lab.sandbox import Sandbox
 from harness.lab.topology import Family
 

@@ -25,6 +25,15 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Figure:
+    """The scenario says which figure it measured, as the proof of its claim; `host` is empty."""
+
+    time: int
+    text: str
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class SocketSeen:
     """One endpoint as one sample saw it. State and owner are psutil's, the rest is sock_diag(7)'s.
 
@@ -170,6 +179,7 @@ class HostReady:
 
 Event = (
     Step
+    | Figure
     | SocketSeen
     | KernelEvent
     | CallBegan

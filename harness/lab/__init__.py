@@ -4,8 +4,9 @@ from harness.lab.connection import Connection
 from harness.lab.endpoint import BOTH, READ, WRITE, Endpoint
 from harness.lab.errors import HostGone, LabError, SandboxUnavailable
 from harness.lab.host import Host
-from harness.lab.lab import Lab, open_lab
+from harness.lab.lab import Lab
 from harness.lab.listener import Listener
+from harness.lab.opening import open_lab
 from harness.lab.program import Program
 from harness.lab.rule import Rule
 from harness.lab.sandbox import Sandbox

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.evidence.events import RuleChanged
 from harness.evidence.listing import Listing
+from harness.lab.addressed_host import LOOPBACK_ADDRESS, AddressedHost
 from harness.lab.call import Call
 from harness.lab.connection import Connection
 from harness.lab.endpoint import Endpoint
@@ -21,77 +22,25 @@ from harness.lab.program import Program
 from harness.lab.program_texts import not_started
 from harness.lab.rule import Rule
 from harness.lab.rules import parse
-from harness.lab.topology import Family
 from harness.tcp.segment import Address
 
 if TYPE_CHECKING:
-    from harness.lab.lab import Lab
-    from harness.lab.line import Line
+    pass
 
 AGENT_PROCESS = 1
 """The process that has the built-in endpoints open, in the host's own numbering."""
 DEFAULT_BACKLOG = 128
 FAMILY_NUMBERS = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
 ANY_ADDRESS = {"ipv4": "0.0.0.0", "ipv6": "::"}
-LOOPBACK_ADDRESS = {"ipv4": "127.0.0.1", "ipv6": "::1"}
 Options = Sequence[tuple[int, int, int | bytes]]
 
 
-class Host:
+class Host(AddressedHost):
     """One host of a lab."""
-
-    def __init__(self, lab: Lab, name: str, addresses: Mapping[Family, str], line: Line) -> None:
-        self.lab = lab
-        self.name = name
-        self._by_family = addresses
-        self._line = line
-
-    def __repr__(self) -> str:
-        return f"<host {self.name}>"
-
-    @property
-    def address(self) -> str:
-        """The host's address of the lab's family."""
-        return self._by_family[self.lab.family]
-
-    @property
-    def addresses(self) -> frozenset[str]:
-        """Every address of the host, loopback too."""
-        return frozenset(self._by_family.values()) | frozenset(LOOPBACK_ADDRESS.values())
-
-    def address_of(self, family: Family) -> str:
-        """The host's address of this family."""
-        return self._by_family[family]
-
-    @property
-    def pid(self) -> int:
-        """The host's agent as this process numbers it: what nsenter(1) wants."""
-        return self._line.pid
-
-    @property
-    def user_namespace(self) -> bool:
-        """Whether the host lives in a user namespace of ours (rootless)."""
-        return self._line.user_namespace
-
-    def ask(self, request: str, **arguments: Any) -> Any:
-        """Have the host's agent do something, and wait for its answer."""
-        return self._line.ask(request, arguments)
-
-    def tell(self, request: str, **arguments: Any) -> None:
-        """Have the host's agent do something that has no answer."""
-        self._line.tell(request, arguments)
 
     def socket(self, what: str, **arguments: Any) -> Any:
         """Have the agent do something with a built-in socket."""
         return self.ask("socket", what=what, arguments=arguments)
-
-    def sample(self) -> None:
-        """Have the host's sockets sampled once, now."""
-        self.ask("sample")
-
-    def settle(self) -> int:
-        """Have everything recorded that has happened by now; samples taken so far."""
-        return self._line.settle()
 
     def listen(
         self,

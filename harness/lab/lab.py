@@ -1,7 +1,7 @@
 """A lab: hosts joined by cables, everything recorded, and what a scenario expects of the whole.
 
-`open_lab` makes one; it is ready when the function returns: every interface up, every capture
-running. Time passes only in `wait_until`, which takes in evidence meanwhile.
+`harness.lab.opening` makes one, ready to use: every interface up, every capture running. Time
+passes only in `wait_until`, which takes in evidence meanwhile.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import os
 import selectors
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from typing import Protocol
 
 from harness.evidence.doubts import doubt
-from harness.evidence.events import NANOSECONDS, Step
+from harness.evidence.events import NANOSECONDS, Figure, Step
 from harness.evidence.timeline import HostNames, Timeline
 from harness.evidence.verdicts import ExpectationFailed, Inconclusive
 from harness.lab.attribution import Place
@@ -30,8 +30,8 @@ from harness.lab.rule import Rule
 from harness.lab.rules import HostAddresses, RuleNotAppliedError
 from harness.lab.sandbox import Sandbox
 from harness.lab.sandbox_process import LabRequest
+from harness.lab.segments_seen import SegmentsSeen
 from harness.lab.topology import ROUTER, SWITCH, Family, host_names
-from harness.lab.wire import Wire
 from harness.tcp.segment import Segment
 
 READY_LIMIT = 30.0
@@ -78,7 +78,7 @@ class Lab:
             self._let_go()
             raise
         self.origin = self.timeline.origin = self.now()
-        self.wire = Wire(self)
+        self.seen = SegmentsSeen(self)
 
     def _open(self) -> None:
         names = host_names(self.request.hosts, router=self.request.router)
@@ -158,6 +158,13 @@ class Lab:
     def step(self, text: str) -> None:
         """Say what the scenario does next; the report shows it."""
         self.timeline.add(Step(self.now(), text))
+
+    def figure(self, text: str) -> None:
+        """Keep the figure that this run measured and that proves its claim: "SYN sent 4 times".
+
+        It is shown in the timeline and beside the claims that the scenario shows.
+        """
+        self.timeline.add(Figure(self.now(), text))
 
     def addresses(self) -> HostAddresses:
         """The addresses of every host, for the names in filter rules."""
@@ -258,19 +265,19 @@ class Lab:
         behind what the last `sees` found; letters keep the numbers that they were bound to. What
         was found comes back, from the first line's segment to the last one's.
         """
-        return self.wire.sees(text)
+        return self.seen.sees(text)
 
     def sees_only(self, text: str) -> None:
         """Expect exactly these segments since the last `sees` (or the beginning), and no others."""
-        self.wire.sees_only(text)
+        self.seen.sees_only(text)
 
     def never_sees(self, text: str, *, since: Segment | None = None) -> None:
         """Expect that no such segments were sent until now, from the beginning or after `since`."""
-        self.wire.never_sees(text, since)
+        self.seen.never_sees(text, since)
 
     def stays_quiet(self, *, seconds: float) -> None:
         """Expect that no TCP segment is sent for so long."""
-        self.wire.stays_quiet(seconds)
+        self.seen.stays_quiet(seconds)
 
     def doubt(self) -> str | None:
         """Why the evidence cannot decide anything; None when it can."""
@@ -298,23 +305,3 @@ class Lab:
 def _close_all(descriptors: list[int]) -> None:
     for descriptor in descriptors:
         os.close(descriptor)
-
-
-@contextmanager
-def open_lab(
-    sandbox: Sandbox,
-    *,
-    hosts: tuple[str, ...] = ("client", "server"),
-    router: bool = False,
-    families: tuple[Family, ...] = ("ipv4",),
-    capture_loopback: bool = False,
-    title: str = "",
-) -> Iterator[Lab]:
-    """A lab that is up inside the block, and gone after it."""
-    request = LabRequest(sandbox.next_lab(), hosts, router, families, capture_loopback)
-    lab = Lab(sandbox, request, title)
-    try:
-        yield lab
-    finally:
-        if not lab.keep:
-            lab.close()

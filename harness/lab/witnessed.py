@@ -206,7 +206,7 @@ class WitnessedSocket(ObservedSocket):
         arrived = lab.timeline.arrived[self.host.name]
         if isinstance(wanted, Segment):
             return as_captured_at(arrived, wanted)
-        found = match(parse_pattern(wanted), arrived, lab.wire.bindings, lab.names.addresses)
+        found = match(parse_pattern(wanted), arrived, lab.seen.bindings, lab.names.addresses)
         return arrived[found.last - 1] if isinstance(found, Match) else None
 
     def _limits(

@@ -12,6 +12,7 @@ from harness.evidence.events import (
     CallEnded,
     ClockStepped,
     Event,
+    Figure,
     FramesLost,
     HostReady,
     ProgramEnded,
@@ -137,7 +138,9 @@ def event_text(timeline: Timeline, event: Event, began: dict[int, CallBegan]) ->
             text = _wrote_text(event)
         case ProgramEnded():
             text = _program_ended_text(event)
-        case Step() | RuleChanged() | SysctlSet() | FramesLost() | ClockStepped() | HostReady():
+        case Step() | Figure():
+            text = event.text if isinstance(event, Step) else f"figure: {event.text}"
+        case RuleChanged() | SysctlSet() | FramesLost() | ClockStepped() | HostReady():
             text = circumstance_text(event)
         case _:
             text = kernel_event_text(timeline.names, event)
@@ -145,12 +148,10 @@ def event_text(timeline: Timeline, event: Event, began: dict[int, CallBegan]) ->
 
 
 def circumstance_text(
-    event: Step | RuleChanged | SysctlSet | FramesLost | ClockStepped | HostReady,
+    event: RuleChanged | SysctlSet | FramesLost | ClockStepped | HostReady,
 ) -> str:
     """What happened to the scenario, a host, or the evidence itself."""
     match event:
-        case Step():
-            text = event.text
         case RuleChanged():
             text = rule_text(event)
         case SysctlSet():

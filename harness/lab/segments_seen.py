@@ -25,7 +25,7 @@ SHOWN = 5
 """Segments that an explanation shows of those that nobody expected."""
 
 
-class Wire:
+class SegmentsSeen:
     """The segments of one lab, and how far the scenario has followed them."""
 
     def __init__(self, lab: Lab) -> None:

@@ -1,0 +1,31 @@
+"""Make a lab, and end it: what a scenario's fixtures do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from harness.lab.lab import Lab
+from harness.lab.sandbox import Sandbox
+from harness.lab.sandbox_process import LabRequest
+from harness.lab.topology import Family
+
+
+@contextmanager
+def open_lab(
+    sandbox: Sandbox,
+    *,
+    hosts: tuple[str, ...] = ("client", "server"),
+    router: bool = False,
+    families: tuple[Family, ...] = ("ipv4",),
+    capture_loopback: bool = False,
+    title: str = "",
+) -> Iterator[Lab]:
+    """A lab that is up inside the block, and gone after it."""
+    request = LabRequest(sandbox.next_lab(), hosts, router, families, capture_loopback)
+    lab = Lab(sandbox, request, title)
+    try:
+        yield lab
+    finally:
+        if not lab.keep:
+            lab.close()
