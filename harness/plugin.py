@@ -23,7 +23,7 @@ from harness.lab.opening import open_lab
 from harness.lab.sandbox import Sandbox
 from harness.lab.topology import ROUTER, Family
 from harness.plugin_kept import KeptLabs
-from harness.plugin_markers import FAMILIES, MARKERS, problem_of, topology_wishes
+from harness.plugin_markers import FAMILIES, MARKERS, claims_of, problem_of, topology_wishes
 from harness.plugin_reports import Reporter
 from harness.plugin_terminal import Progress, has_terminal
 from harness.plugin_tracebacks import SPEAK_FOR_THEMSELVES, shorten
@@ -230,8 +230,10 @@ def pytest_runtest_makereport(
     """A failed scenario shows its last segments, both hosts' states, and what to type next."""
     report = yield
     if report.when == "call" and LAB in item.stash:
-        claims = [claim for marker in item.iter_markers("claims") for claim in marker.args]
+        claims = claims_of(item.iter_markers())
         item.user_properties += [("claim", claim) for claim in claims]
+        refuted = [claim for claim, holds in claims.items() if not holds]
+        item.user_properties += [("claim_refuted", claim) for claim in refuted]
         if report.failed:
             item.stash[FAILED] = True
             item.user_properties.append(("evidence", str(item.stash[FOLDER])))

@@ -16,7 +16,8 @@ from harness.lab.withholding import Cause
 FAMILIES: tuple[Family, ...] = ("ipv4", "ipv6")
 
 MARKERS = (
-    "claims(*ids): the claims of the two articles that this scenario shows",
+    "claims(*ids, holds=True): the claims of an article that this scenario shows; with holds=False "
+    "it shows that they do not hold as they are written, and what happens instead",
     "families(*names): run for these address families only (ipv4, ipv6)",
     "topology(hosts=(…), router=True, loopback=True): other hosts than client and server, a router "
     "between them, loopback captured too",
@@ -34,14 +35,37 @@ class WrongMarkerError(ValueError):
 
 def problem_of(marks: Iterable[pytest.Mark]) -> str | None:
     """What is wrong with the first of our markers that is not written right; None: nothing."""
-    for mark in marks:
-        checker = _CHECKERS.get(mark.name)
-        try:
+    marks = list(marks)
+    try:
+        for mark in marks:
+            checker = _CHECKERS.get(mark.name)
             if checker is not None:
                 checker(mark)
-        except WrongMarkerError as error:
-            return str(error)
+        claims_of(marks)
+    except WrongMarkerError as error:
+        return str(error)
     return None
+
+
+def claims_of(marks: Iterable[pytest.Mark]) -> dict[str, bool]:
+    """The claims that a scenario's markers name; True: it shows that they hold as written.
+
+    Raises WrongMarkerError where the same claim is said to hold and not to hold.
+    """
+    found: dict[str, bool] = {}
+    for mark in marks:
+        if mark.name != "claims":
+            continue
+        holds = bool(mark.kwargs.get("holds", True))
+        for claim in mark.args:
+            if found.setdefault(claim, holds) is not holds:
+                raise _wrong(
+                    mark,
+                    f"another marker of this scenario says the contrary of {claim!r}: one run "
+                    "cannot show both, so make two scenarios",
+                    'claims("T7", holds=False)',
+                )
+    return found
 
 
 def topology_wishes(mark: pytest.Mark | None) -> dict[str, Any]:
@@ -68,16 +92,25 @@ def _wrong(mark: pytest.Mark, problem: str, example: str) -> WrongMarkerError:
     )
 
 
-def _check_words(mark: pytest.Mark, what: str, example: str) -> None:
-    if mark.kwargs or not mark.args:
-        raise _wrong(mark, f"it takes {what}, one or more, and nothing else", example)
+def _check_words(mark: pytest.Mark, what: str, example: str, *keywords: str) -> None:
+    if not mark.kwargs.keys() <= set(keywords) or not mark.args:
+        besides = "".join(f", {name}=…" for name in keywords)
+        raise _wrong(mark, f"it takes {what}, one or more{besides}, and nothing else", example)
     for each in mark.args:
         if not isinstance(each, str) or not each.strip():
             raise _wrong(mark, f"{each!r} is not one of {what}", example)
 
 
 def _check_claims(mark: pytest.Mark) -> None:
-    _check_words(mark, "the ids of claims", 'claims("T27")')
+    example = 'claims("T27")'
+    _check_words(mark, "the ids of claims", example, "holds")
+    for claim in mark.args:
+        if claim != claim.strip():
+            raise _wrong(mark, f"{claim!r} has spaces around it", example)
+    holds = mark.kwargs.get("holds", True)
+    if not isinstance(holds, bool):
+        example = 'claims("T7", holds=False)'
+        raise _wrong(mark, f"holds is True or False, not {holds!r}", example)
 
 
 def _check_programs(mark: pytest.Mark) -> None:

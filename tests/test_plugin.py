@@ -58,6 +58,10 @@ class TestCollection:
             'families("ipv5")': "'ipv5' is none of ipv4, ipv6",
             "families()": "it takes the names of address families, one or more",
             "claims(27)": "27 is not one of the ids of claims",
+            'claims("T7 ")': "'T7 ' has spaces around it",
+            'claims("T7", holds="no")': "holds is True or False, not 'no'",
+            'claims("T7", hold=False)': "it takes the ids of claims, one or more, holds=…",
+            "claims(holds=False)": "it takes the ids of claims, one or more, holds=…",
             'programs(name="nc")': "it takes the names of programs, one or more",
             "topology(True)": "it takes hosts, router, loopback, by name",
             "topology(routers=True)": "there is no 'routers', only hosts, router, loopback",
@@ -79,6 +83,26 @@ class TestCollection:
             )
         result.stdout.no_fnmatch_line("*During handling*")
         result.stdout.no_fnmatch_line("*plugin_markers.py*")
+
+    def test_no_scenario_shows_that_a_claim_holds_and_that_it_does_not(self, runs: Runs) -> None:
+        runs.write(
+            """
+            pytestmark = pytest.mark.claims("T7", "T8")
+
+            @pytest.mark.claims("T7", holds=False)
+            def test_it(lab):
+                pass
+            """
+        )
+        result = runs.run()
+        result.assert_outcomes(errors=1)
+        result.stdout.fnmatch_lines(
+            [
+                "pytest.mark.claims('T7', 'T8'): another marker of this scenario says the contrary "
+                "of 'T7': one run cannot show both, so make two scenarios",
+                '  write it like this: pytest.mark.claims("T7", holds=False)',
+            ]
+        )
 
     def test_some_can_be_chosen_by_name(self, runs: Runs) -> None:
         runs.write(CONNECTED + FAILING)

@@ -39,12 +39,21 @@ def test_claims_states_and_the_way_to_the_evidence(runs: Runs, workers: tuple[st
     out = runs.folder / "out"
     assert said["evidence"] == [str(out / "test_it-test_never_closing-ipv4")]
     assert set(properties(passed)["state"]) >= OPENING
+    assert "claim_refuted" not in said
     assert "claim" not in properties(passed)
     for case in (failed, passed):
         (page,) = properties(case)["report"]
         assert Path(page).parent.parent == out
         assert "<html" in Path(page).read_text(encoding="utf-8")
     assert not properties(cases["test_no_scenario"])
+
+
+def test_a_claim_that_does_not_hold_is_named_as_such(runs: Runs) -> None:
+    runs.write(FAILING.replace('"T99")', '"T99")\n@pytest.mark.claims("T7", holds=False)'))
+    runs.run("--junitxml", "out.xml")
+    (case,) = ElementTree.parse("out.xml").iter("testcase")
+    assert sorted(properties(case)["claim"]) == ["T27", "T7", "T99"]
+    assert properties(case)["claim_refuted"] == ["T7"]
 
 
 def test_the_states_are_in_the_order_in_which_they_were_reached(runs: Runs) -> None:
