@@ -1,4 +1,4 @@
-"""``python -m harness``: what this machine can do for a lab, and what a capture file shows."""
+"""``python -m harness``: what a machine can do for a lab, what a capture or a timeline shows."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import sys
 USAGE = """\
 usage: python -m harness doctor
        python -m harness show FILE
+       python -m harness netstat TIMELINE.jsonl --host HOST [--at SECONDS]
 
   doctor   say what this machine can and cannot do for a lab, and how to mend it;
            exit status 0 when `pytest scenarios/` will run here, 1 when it will not
   show     draw a pcap or pcapng file, or a saved timeline.jsonl, as a ladder with the
            states of both ends; `python -m harness show --help` tells its options
+  netstat  print the sockets that a host of a saved timeline had at a moment, as
+           `netstat -antp` would have
 
 Scenarios are run with `pytest scenarios/`.
 """
@@ -26,6 +29,10 @@ def main(arguments: list[str]) -> int:
         from harness import show
 
         return show.main(arguments[1:])
+    if arguments[:1] == ["netstat"]:
+        from harness import netstat
+
+        return netstat.main(arguments[1:])
     if arguments in (["-h"], ["--help"]):
         sys.stdout.write(USAGE)
         return 0

@@ -59,6 +59,23 @@ class SocketSeen:
     """Nanoseconds from `time` until that timer runs out, as the kernel rounded it (ms)."""
     retransmits: int = 0
     not_before: int = 0
+    first_owner: int | None = None
+    """The lowest of the processes that have it open: `owner` is the highest. None: nobody."""
+    mapped: bool = False
+    """An IPv6 socket that speaks IPv4 (ipv6(7)): its addresses are given as the IPv4 ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSeen:
+    """What a process that has a socket open calls itself: the words of its command line.
+
+    Recorded when they are new or have changed: a program may write another text over them.
+    """
+
+    time: int
+    host: str
+    pid: int
+    command: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +198,7 @@ Event = (
     Step
     | Figure
     | SocketSeen
+    | ProcessSeen
     | KernelEvent
     | CallBegan
     | CallEnded

@@ -17,7 +17,7 @@ from harness.lab.endpoint import Endpoint
 from harness.lab.errors import LabError
 from harness.lab.flows import sees_flow, watch_conntrack
 from harness.lab.listener import Listener, PassiveEnd
-from harness.lab.listings import agreed_listing
+from harness.lab.listings import agreed_listing, recorded_netstat
 from harness.lab.program import Program
 from harness.lab.program_texts import not_started
 from harness.lab.rule import Rule
@@ -191,6 +191,14 @@ class Host(AddressedHost):
         has one for both ends. The deadline is that of a next segment, or `seconds` from now.
         """
         sees_flow(self, connection, states, seconds)
+
+    def netstat(self, *, at: float | None = None) -> str:
+        """The table that ``netstat -antpW`` prints on this host, made from what was recorded.
+
+        Now, or `at` so many seconds after the scenario began (what reports count from). Errors:
+        LabError for a moment at which nobody looked at its sockets.
+        """
+        return recorded_netstat(self, at)
 
     def agrees_with_netstat(self) -> Listing:
         """Expect ``netstat -antp``, run on this host, to show exactly what was observed.

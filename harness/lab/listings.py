@@ -1,11 +1,15 @@
-"""Running netstat(8) or ss(8) on a host, and expecting that it sees what we see."""
+"""What netstat(8) and ss(8) show on a host, expected to be what we saw; and our own netstat."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.evidence.events import NANOSECONDS
 from harness.evidence.listing import Alike, Listing, Tool, disagreements, read_netstat, read_ss
+from harness.evidence.netstat import netstat_table
+from harness.evidence.sockets_at import MomentNotRecorded
 from harness.evidence.verdicts import ExpectationFailed
+from harness.lab.errors import LabError
 
 if TYPE_CHECKING:
     from harness.lab.host import Host
@@ -36,6 +40,17 @@ def agreed_listing(host: Host, tool: Tool) -> Listing:
             "\n\n".join([f"{program} does not show what was observed", *found, text])
         )
     return listing
+
+
+def recorded_netstat(host: Host, seconds: float | None) -> str:
+    """The host's table so many seconds after the scenario began, or now."""
+    lab = host.lab
+    lab.settle()
+    moment = None if seconds is None else lab.origin + round(seconds * NANOSECONDS)
+    try:
+        return netstat_table(lab.timeline, host.name, moment)
+    except MomentNotRecorded as error:
+        raise LabError(f"{host.name}: no netstat: {error}") from error
 
 
 def _same_program(host: Host) -> Alike:

@@ -15,11 +15,14 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
 
 import psutil
 
-from harness.evidence.events import NANOSECONDS, SocketSeen
+from harness.evidence.events import NANOSECONDS, ProcessSeen, SocketSeen
 from harness.evidence.kernel_events import SocketGlanced
+from harness.lab.processes import Processes, first_owners
 from harness.lab.socket_diagnostics import Diagnosis, Key, SocketDiagnostics
 from harness.tcp.segment import Address
 from harness.tcp.states import State
@@ -52,6 +55,14 @@ FAMILIES = (socket.AF_INET, socket.AF_INET6)
 MAPPED = "::ffff:"
 
 
+class _Row(NamedTuple):
+    """What psutil says of one socket."""
+
+    state: State
+    owner: int | None
+    mapped: bool
+
+
 class Sampler:
     """The watcher of one host; lives in the host's agent, which calls it when it is due."""
 
@@ -59,11 +70,12 @@ class Sampler:
         self,
         host: str,
         record: Callable[[SocketSeen], None],
-        record_glance: Callable[[SocketGlanced], None],
+        record_beside: Callable[[SocketGlanced | ProcessSeen], None],
     ) -> None:
         self._host = host
         self._record = record
-        self._record_glance = record_glance
+        self._record_beside = record_beside
+        self._processes = Processes(host, record_beside)
         self._diagnostics = SocketDiagnostics()
         self._seen: dict[Key, SocketSeen] = {}
         self._attend_until = 0
@@ -72,6 +84,7 @@ class Sampler:
         self._states: dict[Key, int] = {}
         """What the last diagnosis said, in the kernel's numbers."""
         self._unchanged_at = time.time_ns()  # the host is new: it has no socket yet
+        self._began_sampling = self._unchanged_at
         self._next_sample = 0
         self.count = 0
         """Looks taken so far."""
@@ -131,7 +144,7 @@ class Sampler:
             number = states.get(key)
             state = State.CLOSED if number is None else STATES.get(number)
             if state is not None and number != self._states.get(key):
-                self._record_glance(SocketGlanced(now, self._host, *key, state, before))
+                self._record_beside(SocketGlanced(now, self._host, *key, state, before))
 
     @staticmethod
     def _lasting(diagnoses: dict[Key, Diagnosis]) -> dict[Key, tuple[object, ...]]:
@@ -141,15 +154,18 @@ class Sampler:
         """Read every TCP socket of the host with psutil and record what has changed since."""
         began = time.thread_time_ns()
         before, self._unchanged_at = self._unchanged_at, time.time_ns()
+        sampled_before, self._began_sampling = self._began_sampling, self._unchanged_at
         diagnoses = self._diagnose()  # first: what changes later, the next glance finds changed
         rows = _rows()
+        self._processes.notice({row.owner for row in rows.values() if row.owner is not None})
+        first = _first_owners(rows, diagnoses)
         self.sampled_at = time.time_ns()  # after the reading: no state is dated before its cause
         self._glanced = self._lasting(diagnoses)
         present = {
-            key: self._observation(key, state, owner, diagnoses.get(key), before)
-            for key, (state, owner) in rows.items()
+            key: self._observation(key, row, diagnoses.get(key), first.get(key), before)
+            for key, row in rows.items()
         }
-        self._record_changes(present, before)
+        self._record_changes(present, before, sampled_before)
         self._next_sample = time.monotonic_ns() + SAMPLED
         self._schedule(began)
 
@@ -162,33 +178,39 @@ class Sampler:
         self._due = max(self._earliest, now + pause)
 
     def _observation(
-        self, key: Key, state: State, owner: int | None, diagnosis: Diagnosis | None, before: int
+        self, key: Key, row: _Row, diagnosis: Diagnosis | None, first: int | None, before: int
     ) -> SocketSeen:
-        local, remote = key
-        if diagnosis is None or STATES.get(diagnosis.state) is not state:  # it is changing just now
-            return SocketSeen(
-                self.sampled_at, self._host, local, remote, state, owner, not_before=before
-            )
-        return SocketSeen(
-            time=self.sampled_at,
-            host=self._host,
-            local=local,
-            remote=remote,
-            state=state,
-            owner=owner,
+        seen = SocketSeen(
+            self.sampled_at,
+            self._host,
+            *key,
+            row.state,
+            row.owner,
+            not_before=before,
+            first_owner=first,
+            mapped=row.mapped,
+        )
+        if diagnosis is None or STATES.get(diagnosis.state) is not row.state:
+            return seen  # it is changing just now
+        return replace(
+            seen,
             send_queue=diagnosis.send_queue,
             receive_queue=diagnosis.receive_queue,
             timer=diagnosis.timer,
             timer_expires=diagnosis.timer_expires_ms * (NANOSECONDS // 1000),
             retransmits=diagnosis.retransmits,
-            not_before=before,
         )
 
-    def _record_changes(self, present: dict[Key, SocketSeen], before: int) -> None:
+    def _record_changes(
+        self, present: dict[Key, SocketSeen], before: int, sampled_before: int
+    ) -> None:
         for key, seen in present.items():
             known = self._seen.get(key)
             if known is None or _changed(known, seen):
                 self._record(seen)
+                self._seen[key] = seen
+            elif _owners(known) != _owners(seen):  # no glance since the last sample shows that
+                self._record(replace(seen, not_before=sampled_before))
                 self._seen[key] = seen
         for key in self._seen.keys() - present.keys():
             local, remote = key
@@ -203,7 +225,6 @@ class Sampler:
 def _changed(known: SocketSeen, seen: SocketSeen) -> bool:
     return (
         known.state is not seen.state
-        or known.owner != seen.owner
         or known.send_queue != seen.send_queue
         or known.receive_queue != seen.receive_queue
         or known.timer != seen.timer
@@ -211,15 +232,29 @@ def _changed(known: SocketSeen, seen: SocketSeen) -> bool:
     )
 
 
-def _rows() -> dict[Key, tuple[State, int | None]]:
-    """What psutil sees: (local, remote) -> (state, owner)."""
-    rows: dict[Key, tuple[State, int | None]] = {}
+def _owners(seen: SocketSeen) -> tuple[int | None, int | None]:
+    return seen.owner, seen.first_owner
+
+
+def _first_owners(rows: dict[Key, _Row], diagnoses: dict[Key, Diagnosis]) -> dict[Key, int]:
+    """The lowest process that has it open, of each socket that somebody has."""
+    owners = {key: row.owner for key, row in rows.items() if row.owner is not None}
+    inodes = {key: diagnoses[key].inode for key in owners.keys() & diagnoses.keys()}
+    first = first_owners({inode: owners[key] for key, inode in inodes.items() if inode})
+    return owners | {key: first[inode] for key, inode in inodes.items() if inode}
+
+
+def _rows() -> dict[Key, _Row]:
+    """What psutil sees, by local and remote address."""
+    rows: dict[Key, _Row] = {}
     for row in psutil.net_connections(kind="tcp"):
         state = State.of(row.status)
-        if state is State.CLOSED:
+        if state is State.CLOSED or not row.laddr:
             continue
         remote = _address(row.raddr) if row.raddr and state is not State.LISTEN else None
-        rows[_address(row.laddr), remote] = (state, row.pid)
+        local = _address(row.laddr)
+        mapped = row.family is socket.AF_INET6 and ":" not in local.ip
+        rows[local, remote] = _Row(state, row.pid, mapped)
     return rows
 
 

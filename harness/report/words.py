@@ -15,6 +15,7 @@ from harness.evidence.events import (
     Figure,
     FramesLost,
     HostReady,
+    ProcessSeen,
     ProgramEnded,
     ProgramStarted,
     ProgramWrote,
@@ -128,6 +129,8 @@ def event_text(timeline: Timeline, event: Event, began: dict[int, CallBegan]) ->
     match event:
         case SocketSeen():
             text = endpoint_seen_text(timeline, event)
+        case ProcessSeen():
+            text = f"process {event.pid} calls itself {' '.join(event.command)}"
         case CallBegan():
             text = f"{event.name}({event.detail})"
         case CallEnded():
