@@ -118,6 +118,18 @@ def test_rule_resume(lab, client, server):
     connection = client.connect(server.listen(port=80))
     connection.client.stays(SYN_SENT, seconds=0.2)
 
+@pytest.mark.cause("client.crafts")
+def test_crafts(lab, client, server):
+    crafted = client.crafts(port=40000, to=server.listen(port=80))
+    crafted.sends("Flags [S], seq 1")
+    lab.sees("server > client: Flags [S.], seq K, ack 2")
+
+@pytest.mark.cause("client.sends")
+def test_sends(lab, client, server):
+    crafted = client.crafts(port=40000, to=server.listen(port=80))
+    crafted.sends("Flags [S], seq 1")
+    lab.sees("server > client: Flags [S.], seq K, ack 2")
+
 @pytest.mark.cause("server.type")
 def test_type(lab, server):
     program = server.start([sys.executable, "-c", "print(input())"])

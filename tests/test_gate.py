@@ -30,6 +30,10 @@ READS_SYSCTLS = {
 READS_NETLINK = {
     "harness.lab.socket_diagnostics": "sock_diag only tells; it cannot change a network",
 }
+READS_FRAMES = {
+    "harness.lab.capture": "what passes an interface, into a ring; sends nothing",
+}
+READERS = {"AF_NETLINK": ("netlink", READS_NETLINK), "AF_PACKET": ("packet", READS_FRAMES)}
 STEERS_RECORDING = {
     "harness.lab.perf_events": "what the kernel writes into a ring; nothing of a network",
 }
@@ -62,6 +66,7 @@ OPENERS: dict[str, Callable[[], object]] = {
     "link_events": lambda: gate.link_events().close(),
     "filter_socket": lambda: gate.filter_socket().close(),
     "netfilter_events": lambda: gate.netfilter_events(1).close(),
+    "frame_sender": lambda: gate.frame_sender("lo").close(),
     "interface_socket": lambda: gate.interface_socket().close(),
     "write_sysctl": _write_present_value,
 }
@@ -205,8 +210,9 @@ def _offences(node: ast.AST, module: Module, gated: set[str]) -> list[str]:
             return [f"takes {', '.join(names)} from {node.module}"]
     if isinstance(node, ast.Import) and any(a.name.startswith("pyroute2") for a in node.names):
         return ["imports pyroute2 whole"]
-    if isinstance(node, ast.Attribute) and node.attr == "AF_NETLINK":
-        return [] if module.name in READS_NETLINK else ["opens a netlink socket"]
+    if isinstance(node, ast.Attribute) and node.attr in READERS:
+        what, readers = READERS[node.attr]
+        return [] if module.name in readers else [f"opens a {what} socket"]
     if isinstance(node, ast.Constant) and str(node.value).startswith("/proc/sys"):
         return [] if module.name in READS_SYSCTLS else ["knows where sysctls lie"]
     if isinstance(node, ast.Call):
@@ -266,7 +272,14 @@ def test_nobody_goes_around_the_gate() -> None:
 
 def test_nothing_is_excepted_that_does_not_exist() -> None:
     names = {module.name for module in modules("harness")}
-    assert {*READS_NETLINK, *STARTS_PROCESSES, *STEERS_RECORDING, ENTERS_NAMESPACES, GATE} <= names
+    assert {
+        *READS_NETLINK,
+        *READS_FRAMES,
+        *STARTS_PROCESSES,
+        *STEERS_RECORDING,
+        ENTERS_NAMESPACES,
+        GATE,
+    } <= names
 
 
 @pytest.mark.parametrize(
@@ -276,6 +289,7 @@ def test_nothing_is_excepted_that_does_not_exist() -> None:
         ("from pyroute2.netlink.nfnetlink.nftsocket import NFTSocket", "takes NFTSocket"),
         ("import pyroute2", "imports pyroute2 whole"),
         ("import socket\nsocket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)", "netlink socket"),
+        ("import socket\nsocket.socket(socket.AF_PACKET, socket.SOCK_RAW)", "packet socket"),
         ("open('/proc/sys/net/ipv4/ip_forward', 'w')", "where sysctls lie"),
         ("import fcntl\nfcntl.ioctl(3, 0x8914, b'')", "ioctl"),
         ("from harness.lab import namespaces\nnamespaces._libc.setns(3, 0x40000000)", "setns"),

@@ -22,7 +22,7 @@ from harness.evidence.differences import (
     TRACEPOINT,
     reason_for,
 )
-from harness.evidence.events import NANOSECONDS, SocketSeen
+from harness.evidence.events import NANOSECONDS, SegmentCrafted, SocketSeen
 from harness.evidence.expectations import endpoint_text
 from harness.evidence.kernel_events import SocketGlanced, StateChanged
 from harness.evidence.passages import ahead
@@ -102,14 +102,23 @@ def _keys_beside(timeline: Timeline) -> Iterable[EndpointKey]:
 
 
 def _inferred(timeline: Timeline) -> dict[EndpointKey, list[Inferred]]:
-    """What was captured on each host says of its own ends, by endpoint."""
+    """What was captured on each host says of its own ends, by endpoint.
+
+    Of an end whose segments were crafted nothing: there is no socket behind them.
+    """
+    crafted = {
+        (event.host, event.source, event.destination)
+        for event in timeline.events
+        if isinstance(event, SegmentCrafted)
+    }
     found: dict[EndpointKey, list[Inferred]] = {}
     for host, segments in timeline.arrived.items():
         if host in timeline.between:
             continue
         for each in infer_states(segments):
-            if timeline.names.host(each.local.ip) == host:
-                found.setdefault((host, each.local, each.remote), []).append(each)
+            key = host, each.local, each.remote
+            if timeline.names.host(each.local.ip) == host and key not in crafted:
+                found.setdefault(key, []).append(each)
     return found
 
 

@@ -167,6 +167,30 @@ class SysctlSet:
 
 
 @dataclass(frozen=True, slots=True)
+class SegmentCrafted:
+    """The scenario had a host send a segment that no socket of its kernel sent.
+
+    `text` is what tcpdump prints of it, with its checksum where that is not right.
+    """
+
+    time: int
+    host: str
+    source: Address
+    destination: Address
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CounterRead:
+    """A counter of the host's kernel was read, named as nstat(8) names it (`TcpInCsumErrors`)."""
+
+    time: int
+    host: str
+    name: str
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
 class FramesLost:
     """The capture lost frames: what follows from their absence is inconclusive."""
 
@@ -207,6 +231,8 @@ Event = (
     | ProgramEnded
     | RuleChanged
     | SysctlSet
+    | SegmentCrafted
+    | CounterRead
     | FramesLost
     | ClockStepped
     | HostReady

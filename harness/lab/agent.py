@@ -23,6 +23,7 @@ from harness.lab import gate, interfaces, namespaces, settings
 from harness.lab.capture import Capture
 from harness.lab.conntrack import ConntrackEvents
 from harness.lab.filter_trace import FilterTrace
+from harness.lab.kernel_counters import read_counters
 from harness.lab.messages import Channel, ChannelClosedError
 from harness.lab.program_streams import Input, Output
 from harness.lab.programs import Programs
@@ -184,6 +185,18 @@ class Agent:
     def do_watch_conntrack(self) -> str:
         """See :meth:`ConntrackEvents.begin`."""
         return self._conntrack.begin()
+
+    def do_send_frame(self, interface: str, frame: bytes) -> int:
+        """Send a frame as it is from an interface; the time (ns) just before."""
+        self._sampler.happened()
+        with gate.frame_sender(interface) as sender:
+            before = time.time_ns()
+            sender.send(frame)
+        return before
+
+    def do_counters(self) -> dict[str, int]:
+        """The kernel's counters of the host; see :mod:`harness.lab.kernel_counters`."""
+        return read_counters()
 
     def do_sysctl(self, name: str, value: str) -> None:
         """Set a network sysctl of the host."""

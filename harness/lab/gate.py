@@ -118,6 +118,17 @@ def netfilter_events(*groups: int) -> socket.socket:
     return events
 
 
+def frame_sender(interface: str) -> socket.socket:
+    """A packet(7) socket that sends frames from an interface of the present namespace, as given.
+
+    It receives nothing.
+    """
+    prove_outside_host()
+    sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    sender.bind((interface, 0))
+    return sender
+
+
 def interface_socket() -> socket.socket:
     """A datagram socket in the present namespace for interface ioctls (netdevice(7))."""
     prove_outside_host()

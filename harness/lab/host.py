@@ -13,6 +13,8 @@ from harness.evidence.listing import Listing
 from harness.lab.addressed_host import LOOPBACK_ADDRESS, AddressedHost
 from harness.lab.call import Call
 from harness.lab.connection import Connection
+from harness.lab.counter import KernelCounter
+from harness.lab.crafted_peer import CraftedPeer, craft
 from harness.lab.endpoint import Endpoint
 from harness.lab.errors import LabError
 from harness.lab.flows import sees_flow, watch_conntrack
@@ -146,6 +148,21 @@ class Host(AddressedHost):
         if self.target_at(listener).ip in LOOPBACK_ADDRESS.values():
             return LOOPBACK_ADDRESS[self.lab.family]
         return self.address
+
+    def crafts(self, *, port: int, to: Listener | Host, to_port: int | None = None) -> CraftedPeer:
+        """An end at this port whose segments the scenario writes, for what no honest stack sends.
+
+        It speaks to a listener, to `to_port` of a host, or to whoever of that host sends to it. A
+        rule keeps this host's kernel from answering in its place.
+        """
+        return craft(self, port, to, to_port)
+
+    def counter(self, name: str) -> KernelCounter:
+        """A counter of this host's kernel, as nstat(8) names it (``TcpInCsumErrors``), from now on.
+
+        Errors: LabError where this kernel has none of that name.
+        """
+        return KernelCounter(self, name)
 
     def start(
         self,

@@ -97,6 +97,7 @@ class Lab:
             | {"localhost": ("127.0.0.1", "::1")}
         )
         self.timeline.names = self.names
+        self.plan = plan
         self.pump_until(
             lambda: all(self._is_settled(each) for each in self._lines.values()), READY_LIMIT
         )

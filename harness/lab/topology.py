@@ -63,6 +63,20 @@ class Plan:
         return tuple(end for cable in self.cables for end in cable if end.host == host)
 
 
+def way_out(made: Plan, host: str, address: str) -> tuple[Interface, str]:
+    """The interface by which this host reaches the address, and the MAC of who is next on the way.
+
+    LookupError when there is no way.
+    """
+    for interface in made.interfaces(host):
+        neighbours = dict(interface.neighbours)
+        gateway = interface.gateway_ipv6 if ":" in address else interface.gateway_ipv4
+        mac = neighbours.get(address) or neighbours.get(gateway)
+        if mac:
+            return interface, mac
+    raise LookupError(f"{host} has no way to {address}")
+
+
 def check_names(hosts: tuple[str, ...]) -> None:
     """Raise :class:`TopologyError` for a set of host names that a lab cannot have."""
     if len(hosts) < 2:

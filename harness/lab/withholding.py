@@ -21,6 +21,7 @@ from harness.evidence.events import CallEnded
 from harness.evidence.verdicts import ExpectationFailed
 from harness.lab.call import Call
 from harness.lab.connection import Connection
+from harness.lab.crafted_peer import CraftedPeer, crafted_end
 from harness.lab.endpoint import Endpoint
 from harness.lab.host import ANY_ADDRESS, FAMILY_NUMBERS, Host, Options
 from harness.lab.listener import Listener, PassiveEnd
@@ -196,6 +197,20 @@ def _start(host: Host, command: str | Sequence[str], **_: Any) -> Program:
     return WithheldProgram(host, NO_PROGRAM, NO_PROCESS, tuple(words))
 
 
+class SilentPeer(CraftedPeer):
+    """A crafted end that was not made: nothing is sent in its name."""
+
+    def sends(self, segment: str | Any, **_: Any) -> None:
+        """Send nothing."""
+        del segment
+
+
+def _craft_nothing(
+    host: Host, *, port: int, to: Listener | Host, to_port: int | None = None
+) -> CraftedPeer:
+    return crafted_end(host, port, to, to_port, SilentPeer)
+
+
 def _sets(_: str, value: int | str | None = None) -> bool:
     return value is not None
 
@@ -230,6 +245,8 @@ VERBS: Mapping[str, _Verb] = {
     "listen": _Verb(Host, "listen", _listen),
     "connect": _Verb(Host, "connect", _connect),
     "start": _Verb(Host, "start", _start),
+    "crafts": _Verb(Host, "crafts", _craft_nothing),
+    "sends": _Verb(CraftedPeer, "sends", _nothing),
     **{
         name: _socket_call(name)
         for name in ("send", "receive", "shutdown", "close", "abort", "set_option")

@@ -11,6 +11,7 @@ from harness.evidence.events import (
     CallBegan,
     CallEnded,
     ClockStepped,
+    CounterRead,
     Event,
     Figure,
     FramesLost,
@@ -20,6 +21,7 @@ from harness.evidence.events import (
     ProgramStarted,
     ProgramWrote,
     RuleChanged,
+    SegmentCrafted,
     SocketSeen,
     Step,
     SysctlSet,
@@ -143,6 +145,10 @@ def event_text(timeline: Timeline, event: Event, began: dict[int, CallBegan]) ->
             text = _program_ended_text(event)
         case Step() | Figure():
             text = event.text if isinstance(event, Step) else f"figure: {event.text}"
+        case SegmentCrafted():
+            text = f"crafted: {event.text}"
+        case CounterRead():
+            text = f"counter {event.name} is {event.value}"
         case RuleChanged() | SysctlSet() | FramesLost() | ClockStepped() | HostReady():
             text = circumstance_text(event)
         case _:

@@ -84,7 +84,7 @@ class TcpdumpPrinter:
             return None
         origin = ABSOLUTE if self._style.absolute else self._origins.of(segment)
         verbose = self._style.verbose
-        checksum = _checksum_text(packet, segment) if verbose else ""
+        checksum = checksum_text(packet, segment) if verbose else ""
         line = format_segment(segment, self._names, origin, checksum)
         if verbose and segment.has("R") and segment.length:
             line += _reset_text(segment)
@@ -153,7 +153,7 @@ def _ipv6_text(packet: bytes) -> str:
     return f"({text}hlim {limit}, next-header TCP (6) payload length: {length}) "
 
 
-def _checksum_text(packet: bytes, segment: Segment) -> str:
+def checksum_text(packet: bytes, segment: Segment) -> str:
     """What -v says of the TCP checksum; nothing where not all of the segment is there."""
     if packet[0] >> 4 == 6:
         start, ends = _IPV6_HEADER, packet[8:40]
