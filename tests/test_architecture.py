@@ -1,6 +1,6 @@
 """The arrows of the house, read from what every file imports; and what every file owes its reader.
 
-    scenarios -> lab, evidence -> tcp        report -> evidence, tcp
+    scenarios -> lab, evidence -> tcp        report -> evidence, tls, tcp        tls -> tcp
     lab's recording half -> evidence's event types, tcp
     lab's asking half (what a scenario holds) -> evidence, tcp
 
@@ -17,18 +17,21 @@ import pytest
 
 from tests.module_trees import PROJECT, Module, dotted, imports, modules
 
-TCP, EVIDENCE, REPORT, LAB = (f"harness.{name}" for name in ("tcp", "evidence", "report", "lab"))
+TCP, TLS, EVIDENCE, REPORT, LAB = (
+    f"harness.{name}" for name in ("tcp", "tls", "evidence", "report", "lab")
+)
 ARROWS: dict[str, set[str]] = {
     TCP: set(),
-    EVIDENCE: {TCP},
-    REPORT: {EVIDENCE, TCP},
+    TLS: {TCP},
+    EVIDENCE: {TCP, TLS},
+    REPORT: {EVIDENCE, TCP, TLS},
     LAB: {EVIDENCE, TCP},
 }
 """Part of the house -> the other parts that it may know."""
 EXCEPTIONS = {
     (LAB, "harness.programs"): "where programs lie and which package brings them: a table",
 }
-SCENARIOS_KNOW = {"harness", LAB, EVIDENCE, TCP}
+SCENARIOS_KNOW = {"harness", LAB, EVIDENCE, TCP, TLS}
 BORN_IN = "harness.lab.sandbox_process"
 """The recording half is this module and all that it imports."""
 RECORDABLE = {f"harness.evidence.{name}" for name in ("events", "kernel_events", "frames")}
@@ -88,6 +91,9 @@ def test_arrows_run_one_way(part: str) -> None:
     [
         (TCP, "from harness.evidence.events import Event"),
         (TCP, "import harness.lab.gate"),
+        (TCP, "from harness.tls import read"),
+        (TLS, "from harness.evidence.timeline import Timeline"),
+        (LAB, "from harness.tls import read"),
         (EVIDENCE, "from harness.lab import Lab"),
         (EVIDENCE, "from ..lab import capture"),
         (REPORT, "def later():\n    from harness.lab.lab import Lab"),
@@ -130,7 +136,7 @@ def test_what_touches_the_kernel_records_and_judges_nothing() -> None:
     assert not {f"{LAB}.{name}" for name in ("lab", "endpoint", "wire", "call")} & set(half)
 
 
-@pytest.mark.parametrize("part", [TCP, EVIDENCE, REPORT])
+@pytest.mark.parametrize("part", [TCP, TLS, EVIDENCE, REPORT])
 def test_the_pure_parts_need_no_kernel(part: str) -> None:
     found = [
         f"{module.name} line {line}: {name}"
@@ -210,7 +216,9 @@ def test_the_pure_parts_load_without_the_lab() -> None:
     """Not by reading alone: in an interpreter of its own, nothing of the rim gets loaded."""
     import subprocess
 
-    names = sorted(name for name, each in HARNESS.items() if each.part in (TCP, EVIDENCE, REPORT))
+    names = sorted(
+        name for name, each in HARNESS.items() if each.part in (TCP, TLS, EVIDENCE, REPORT)
+    )
     code = (
         f"import sys, {', '.join(names)}\n"
         "print(*[each for each in sys.modules if each.startswith(('harness.lab', 'pyroute2', "
