@@ -30,6 +30,7 @@ ARROWS: dict[str, set[str]] = {
 """Part of the house -> the other parts that it may know."""
 EXCEPTIONS = {
     (LAB, "harness.programs"): "where programs lie and which package brings them: a table",
+    (LAB, "harness.libpcap"): "compiles filter expressions, for captures here and files elsewhere",
 }
 SCENARIOS_KNOW = {"harness", LAB, EVIDENCE, TCP, TLS}
 BORN_IN = "harness.lab.sandbox_process"

@@ -31,7 +31,7 @@ READS_NETLINK = {
     "harness.lab.socket_diagnostics": "sock_diag only tells; it cannot change a network",
 }
 READS_FRAMES = {
-    "harness.lab.capture": "what passes an interface, into a ring; sends nothing",
+    "harness.lab.packet_ring": "what passes an interface, into a ring; sends nothing",
 }
 READERS = {"AF_NETLINK": ("netlink", READS_NETLINK), "AF_PACKET": ("packet", READS_FRAMES)}
 STEERS_RECORDING = {

@@ -197,6 +197,26 @@ class FramesLost:
     time: int
     host: str
     count: int
+    chosen: bool = False
+    """A capture that the scenario chose (`CaptureChosen`) lost them; the host's own did not."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureChosen:
+    """The scenario's own capture on a host ``began`` or ``ended``: what tcpdump would be told.
+
+    `expression` is in tcpdump's words (pcap-filter(7)); `interface` may be ``any``; `direction` is
+    ``in``, ``out`` or ``inout``; `frames` is how many it had kept when it ended.
+    """
+
+    time: int
+    host: str
+    number: int
+    change: str
+    expression: str
+    interface: str
+    direction: str
+    frames: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +254,7 @@ Event = (
     | SegmentCrafted
     | CounterRead
     | FramesLost
+    | CaptureChosen
     | ClockStepped
     | HostReady
 )

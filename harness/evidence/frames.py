@@ -25,4 +25,4 @@ class CapturedFrame:
     data: bytes
     length: int
     link_type: int = ETHERNET
-    """pcap's number for the link's header; a lab captures Ethernet only."""
+    """pcap's number for the link's header: Ethernet in all that a lab captures by itself."""

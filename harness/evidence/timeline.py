@@ -49,6 +49,8 @@ class Timeline:
     """Hosts that only pass frames on: router and switch. What they send is not the origin's."""
     events: list[Event] = field(default_factory=list)
     frames: dict[str, list[CapturedFrame]] = field(default_factory=lambda: defaultdict(list))
+    chosen: dict[int, list[CapturedFrame]] = field(default_factory=lambda: defaultdict(list))
+    """What the scenario's own captures kept, by number; `CaptureChosen` says which is which."""
     sampled: dict[str, int] = field(default_factory=dict)
     """By host: when its sockets were sampled last (ns). What was seen last was so until then."""
     glanced: dict[str, int] = field(default_factory=dict)

@@ -27,6 +27,11 @@ class AddressedHost:
         return f"<host {self.name}>"
 
     @property
+    def line(self) -> Line:
+        """The line to its agent."""
+        return self._line
+
+    @property
     def address(self) -> str:
         """The host's address of the lab's family."""
         return self._by_family[self.lab.family]

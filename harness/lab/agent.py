@@ -21,10 +21,12 @@ from typing import Any
 from harness.evidence.events import ClockStepped, FramesLost, HostReady, SocketSeen, SysctlSet
 from harness.lab import gate, interfaces, namespaces, settings
 from harness.lab.capture import Capture
+from harness.lab.chosen_captures import ChosenCaptures
 from harness.lab.conntrack import ConntrackEvents
 from harness.lab.filter_trace import FilterTrace
 from harness.lab.kernel_counters import read_counters
 from harness.lab.messages import Channel, ChannelClosedError
+from harness.lab.packet_ring import PacketRing
 from harness.lab.program_streams import Input, Output
 from harness.lab.programs import Programs
 from harness.lab.rules import FilterTable
@@ -58,6 +60,7 @@ class Agent:
         self.capture = Capture(memory, loopback=description.capture_loopback)
         self._sampler = Sampler(self._name, self._record_socket, self._channel.send)
         self._selector = selectors.DefaultSelector()
+        self._chosen = ChosenCaptures(self._name, self._selector, self._channel.send)
         self._sockets = Sockets(self._name, self._selector, self._channel.send)
         self._programs = Programs(self._name, self._selector, self._channel.send)
         self._filter = FilterTable(gate.filter_socket)
@@ -111,6 +114,8 @@ class Agent:
             self._sampler.happened()
         elif isinstance(source, (Output, Input, FilterTrace, ConntrackEvents)):
             source.ready()
+        elif isinstance(source, PacketRing):
+            source.drain()
         elif isinstance(source, OpenSocket):
             self._sockets.ready(source, mask)
             self._sampler.happened()
@@ -151,6 +156,7 @@ class Agent:
             os.eventfd_write(self._bell, 1)
         self._trace.settle()
         self._conntrack.settle()
+        self._chosen.settle()
         lost = self.capture.count_losses()
         if lost:
             self._channel.send(FramesLost(time.time_ns(), self._name, lost))
@@ -181,6 +187,10 @@ class Agent:
         if what == "apply":
             self._trace.prepare(arguments[0])
         return getattr(self._filter, what)(*arguments)
+
+    def do_capture(self, what: str, arguments: tuple[Any, ...]) -> None:
+        """A method of :class:`ChosenCaptures`."""
+        getattr(self._chosen, what)(*arguments)
 
     def do_watch_conntrack(self) -> str:
         """See :meth:`ConntrackEvents.begin`."""

@@ -14,9 +14,9 @@ from typing import Final
 
 from harness.evidence.events import Event
 from harness.evidence.kernel_events import FilterDecided, RecordsLost, WitnessJoined
-from harness.lab.capture import attach_filter
 from harness.lab.netfilter_events import NetfilterEvents
 from harness.lab.netlink_attributes import Message, number
+from harness.lab.packet_ring import attach_filter
 from harness.lab.rules import AnyCommand, Family, FilterTable, watching
 from harness.lab.rules.rule import TCP, Append, Insert, SetPolicy
 from harness.lab.trace_messages import (

@@ -17,6 +17,7 @@ from harness.lab.counter import KernelCounter
 from harness.lab.crafted_peer import CraftedPeer, craft
 from harness.lab.endpoint import Endpoint
 from harness.lab.errors import LabError
+from harness.lab.filtered_capture import ANY, Direction, FilteredCapture
 from harness.lab.flows import sees_flow, watch_conntrack
 from harness.lab.listener import Listener, PassiveEnd
 from harness.lab.listings import agreed_listing, recorded_netstat
@@ -189,6 +190,18 @@ class Host(AddressedHost):
         except OSError as error:
             raise LabError(not_started(self.name, words, directory, error)) from error
         return Program(self, number, pid, words)
+
+    def capture(
+        self, expression: str = "", *, direction: Direction = "inout", interface: str = ANY
+    ) -> FilteredCapture:
+        """Capture here what tcpdump would show with this filter: ``icmp and dst host server``.
+
+        It runs until its `stop`, or the end of a ``with``. Expressions are pcap-filter(7)'s,
+        compiled by libpcap; host names are the lab's; an empty one lets everything through.
+        `direction` is tcpdump's -Q, `interface` its -i: loopback's is ``lo``. Errors: LabError has
+        libpcap's own words for an expression that does not compile.
+        """
+        return FilteredCapture(self, expression, direction=direction, interface=interface)
 
     def watch_conntrack(self) -> None:
         """Have this host's connection tracking tell every connection from now on; rootless too.

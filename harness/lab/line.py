@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from harness.evidence.events import HostReady
 from harness.lab.capture import FrameReader
+from harness.lab.chosen_captures import CapturedBlock
 from harness.lab.errors import HostGone
 from harness.lab.messages import Channel, ChannelClosedError
 
 if TYPE_CHECKING:
+    from harness.lab.filtered_capture import FilteredCapture
     from harness.lab.lab import Lab
 
 _CREDENTIALS = struct.Struct("=3i")
@@ -35,6 +37,8 @@ class Line:
         self.memory = os.memfd_create(f"frames of {host}")
         self.bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.frames = FrameReader(self.memory, {})
+        self.captures: dict[int, FilteredCapture] = {}
+        """Those that the scenario chose here, by number."""
         self.ready: HostReady | None = None
         self.gone = False
         self.pid = 0
@@ -96,7 +100,9 @@ class Line:
             self.gone = True
             return
         for message in messages:
-            if not isinstance(message, tuple):
+            if isinstance(message, CapturedBlock):
+                self.captures[message.number].take_in(message.data)
+            elif not isinstance(message, tuple):
                 self.lab.timeline.add(message)
             elif isinstance(message[0], HostReady):
                 self.ready, names = message

@@ -25,7 +25,11 @@ def lost_segments(timeline: Timeline) -> dict[Segment, str]:
     filter dropped the segment, or empty: just not at the other end. Whose rule it was, where a
     filter told, is what :func:`dropping_rules` says.
     """
-    unreliable = {event.host for event in timeline.events if isinstance(event, FramesLost)}
+    unreliable = {
+        event.host
+        for event in timeline.events
+        if isinstance(event, FramesLost) and not event.chosen
+    }
     sent: dict[Segment, list[Segment]] = defaultdict(list)
     for segment in timeline.wire:
         sent[_content(segment)].append(segment)

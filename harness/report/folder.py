@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.evidence.events import FramesLost, HostReady
+from harness.evidence.events import CaptureChosen, FramesLost, HostReady
 from harness.evidence.timeline import Timeline
 from harness.report.capture_comments import comments, remarks
 from harness.report.pcapng import CaptureInterface, Section, write_pcapng
@@ -24,7 +24,8 @@ def write_folder(timeline: Timeline, folder: Path) -> None:
 
     timeline.txt has everything in words, timeline.jsonl for programs, ladder.txt the diagram;
     <host>.pcapng every frame of a host for tcpdump, tshark and Wireshark, all_hosts.pcapng those
-    of all hosts, each where it was sent and where it arrived. Errors: OSError, with the file.
+    of all hosts, each where it was sent and where it arrived; <host>.capture-<number>.pcapng what a
+    capture that the scenario chose kept. Errors: OSError, with the file.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / "timeline.txt", text_timeline(timeline) + "\n")
@@ -35,6 +36,9 @@ def write_folder(timeline: Timeline, folder: Path) -> None:
     for host in hosts:
         write_capture(timeline, [host], folder / f"{host}.pcapng")
     write_capture(timeline, hosts, folder / ALL_HOSTS)
+    for event in timeline.events:
+        if isinstance(event, CaptureChosen) and event.change == "began":
+            _write_chosen(timeline, event, folder / f"{event.host}.capture-{event.number}.pcapng")
 
 
 def _write(path: Path, text: str) -> None:
@@ -69,12 +73,25 @@ def write_capture(timeline: Timeline, hosts: Sequence[str], path: Path) -> None:
     write_pcapng(path, frames, interfaces, comments(frames, said), section)
 
 
+def _write_chosen(timeline: Timeline, chosen: CaptureChosen, path: Path) -> None:
+    """Write what a capture of the scenario's own kept, with what it asked for."""
+    frames = timeline.chosen.get(chosen.number, [])
+    names = dict.fromkeys(frame.interface for frame in frames)
+    about = f"direction {chosen.direction}, interface {chosen.interface}"
+    interfaces = [
+        CaptureInterface(name, about, filter=chosen.expression)
+        for name in names or [f"{chosen.host}:{chosen.interface}"]
+    ]
+    section = Section(comment=f"{timeline.title}\n{chosen.expression}\n{about}")
+    write_pcapng(path, frames, interfaces, section=section)
+
+
 def _lost(timeline: Timeline, host: str) -> int:
     """Frames that the capture of a host lost."""
     return sum(
         event.count
         for event in timeline.events
-        if isinstance(event, FramesLost) and event.host == host
+        if isinstance(event, FramesLost) and event.host == host and not event.chosen
     )
 
 

@@ -28,7 +28,7 @@ _DIRECTIONS: Final = {"in": 1, "out": 2}
 # Option codes; 1 is a comment in every block, the others belong to the block named.
 _COMMENT = 1
 _SECTION_HARDWARE, _SECTION_SYSTEM, _SECTION_APPLICATION = 2, 3, 4
-_INTERFACE_NAME, _INTERFACE_DESCRIPTION, _INTERFACE_RESOLUTION = 2, 3, 9
+_INTERFACE_NAME, _INTERFACE_DESCRIPTION, _INTERFACE_RESOLUTION, _INTERFACE_FILTER = 2, 3, 9, 11
 _FRAME_FLAGS = 2
 _STATISTICS_RECEIVED, _STATISTICS_DROPPED = 4, 5
 
@@ -37,7 +37,8 @@ _STATISTICS_RECEIVED, _STATISTICS_DROPPED = 4, 5
 class CaptureInterface:
     """An interface that was captured on, whether it saw a frame or not.
 
-    name: as the frames name it. received, dropped: frames that the kernel offered to the capture,
+    name: as the frames name it. filter: the expression that let its frames through, in tcpdump's
+    words. received, dropped: frames that the kernel offered to the capture,
     and those of them it had to drop; None when that is not known.
     """
 
@@ -45,6 +46,7 @@ class CaptureInterface:
     description: str = ""
     received: int | None = None
     dropped: int | None = None
+    filter: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +86,12 @@ def pcapng_blocks(
     described = {interface.name: interface for interface in interfaces}
     for frame in frames:
         described.setdefault(frame.interface, CaptureInterface(frame.interface))
+    links = {frame.interface: frame.link_type for frame in frames}
     numbers = {name: number for number, name in enumerate(described)}
     comments = {} if comments is None else comments
     yield _section_block(Section() if section is None else section)
     for interface in described.values():
-        yield _interface_block(interface)
+        yield _interface_block(interface, links.get(interface.name, ETHERNET))
     for index, frame in enumerate(frames):
         yield _frame_block(frame, numbers[frame.interface], comments.get(index, ""))
     last = max((frame.time for frame in frames), default=0)
@@ -108,13 +111,14 @@ def _section_block(section: Section) -> bytes:
     return _block(_SECTION, body, options)
 
 
-def _interface_block(interface: CaptureInterface) -> bytes:
+def _interface_block(interface: CaptureInterface, link_type: int) -> bytes:
     options = (
         _text(_INTERFACE_NAME, interface.name)
         + _text(_INTERFACE_DESCRIPTION, interface.description)
         + _option(_INTERFACE_RESOLUTION, bytes([_NANOSECONDS]))
+        + _filter(interface.filter)
     )
-    return _block(_INTERFACE, struct.pack("<HHI", ETHERNET, 0, LARGEST_FRAME), options)
+    return _block(_INTERFACE, struct.pack("<HHI", link_type, 0, LARGEST_FRAME), options)
 
 
 def _frame_block(frame: CapturedFrame, number: int, comment: str) -> bytes:
@@ -160,6 +164,11 @@ def _text(code: int, text: str) -> bytes:
     """A text option, cut to the 65535 octets that one can hold; nothing for an empty text."""
     value = text.encode("utf-8", "replace")[:0xFFFF].decode("utf-8", "ignore").encode()
     return _option(code, value) if value else b""
+
+
+def _filter(expression: str) -> bytes:
+    """if_filter; its first octet says that a filter in libpcap's words follows."""
+    return _option(_INTERFACE_FILTER, b"\0" + expression.encode()[:0xFFFE]) if expression else b""
 
 
 def _block(kind: int, body: bytes, options: bytes) -> bytes:

@@ -36,7 +36,7 @@ PACKAGES = ("sockstates", "pytest", "pyroute2", "psutil", "scapy")
 EVENT_CLASSES: dict[str, type] = {each.__name__: each for each in typing.get_args(Event)}
 """By the word that stands in a line's ``event``."""
 
-_ELSEWHERE = frozenset({"events", "frames"})
+_ELSEWHERE = frozenset({"events", "frames", "chosen"})
 """Of a timeline, what does not stand in the header."""
 
 

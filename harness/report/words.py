@@ -10,6 +10,7 @@ from harness.evidence.events import (
     NANOSECONDS,
     CallBegan,
     CallEnded,
+    CaptureChosen,
     ClockStepped,
     CounterRead,
     Event,
@@ -149,15 +150,31 @@ def event_text(timeline: Timeline, event: Event, began: dict[int, CallBegan]) ->
             text = f"crafted: {event.text}"
         case CounterRead():
             text = f"counter {event.name} is {event.value}"
-        case RuleChanged() | SysctlSet() | FramesLost() | ClockStepped() | HostReady():
+        case (
+            RuleChanged()
+            | SysctlSet()
+            | CaptureChosen()
+            | FramesLost()
+            | ClockStepped()
+            | HostReady()
+        ):
             text = circumstance_text(event)
         case _:
             text = kernel_event_text(timeline.names, event)
     return text
 
 
+def capture_text(event: CaptureChosen) -> str:
+    """The scenario's own capture, with what it asked for."""
+    ended = f", with {event.frames} frames" if event.change == "ended" else ""
+    return (
+        f"capture {event.number} {event.change}{ended}: interface {event.interface}, direction "
+        f"{event.direction}, filter {event.expression!r}"
+    )
+
+
 def circumstance_text(
-    event: RuleChanged | SysctlSet | FramesLost | ClockStepped | HostReady,
+    event: RuleChanged | SysctlSet | CaptureChosen | FramesLost | ClockStepped | HostReady,
 ) -> str:
     """What happened to the scenario, a host, or the evidence itself."""
     match event:
@@ -165,8 +182,11 @@ def circumstance_text(
             text = rule_text(event)
         case SysctlSet():
             text = sysctl_text(event)
+        case CaptureChosen():
+            text = capture_text(event)
         case FramesLost():
-            text = f"THE CAPTURE LOST {event.count} FRAMES"
+            whose = "A CHOSEN" if event.chosen else "THE"
+            text = f"{whose} CAPTURE LOST {event.count} FRAMES"
         case ClockStepped():
             seconds = event.nanoseconds / NANOSECONDS
             text = f"THE CLOCK WAS SET by {seconds:+.6f} s"

@@ -88,16 +88,17 @@ class TcpdumpPrinter:
         line = format_segment(segment, self._names, origin, checksum)
         if verbose and segment.has("R") and segment.length:
             line += _reset_text(segment)
-        stamp = f"{self._stamp(time)} " if self._style.times else ""
+        head = f"{stamp(time, self._style)} " if self._style.times else ""
         if packet[0] >> 4 == 6:
-            return f"{stamp}IP6 {_ipv6_text(packet) if verbose else ''}{line}"
-        return f"{stamp}IP {_ipv4_text(packet) if verbose else ''}{line}"
+            return f"{head}IP6 {_ipv6_text(packet) if verbose else ''}{line}"
+        return f"{head}IP {_ipv4_text(packet) if verbose else ''}{line}"
 
-    def _stamp(self, time: int) -> str:
-        """``03:04:05.678901``; what is finer than the last digit is cut off, not rounded."""
-        moment = datetime.fromtimestamp(time // _NANOSECONDS, UTC).astimezone(self._style.zone)
-        fraction = f"{time % _NANOSECONDS:09}"
-        return f"{moment:%H:%M:%S}.{fraction if self._style.nanoseconds else fraction[:6]}"
+
+def stamp(time: int, style: Style) -> str:
+    """``03:04:05.678901``; what is finer than the last digit is cut off, not rounded."""
+    moment = datetime.fromtimestamp(time // _NANOSECONDS, UTC).astimezone(style.zone)
+    fraction = f"{time % _NANOSECONDS:09}"
+    return f"{moment:%H:%M:%S}.{fraction if style.nanoseconds else fraction[:6]}"
 
 
 def tcpdump_lines(
