@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.evidence.events import SocketSeen
 from harness.evidence.expectations import (
     EndpointLooks,
     explain_not_together,
@@ -25,10 +26,11 @@ class Connection:
 
     def reaches(
         self, *, client: State | str, server: State | str, seconds: float | None = None
-    ) -> None:
+    ) -> tuple[SocketSeen, SocketSeen]:
         """Expect both ends to be seen in these states at one and the same moment.
 
-        The deadline is derived from the kernel's own timers, or `seconds` from now.
+        The deadline is derived from the kernel's own timers, or `seconds` from now. What was seen
+        of the client and of the server then comes back.
         """
         __tracebackhide__ = True
         lab = self.client.host.lab
@@ -61,3 +63,10 @@ class Connection:
             raise ExpectationFailed(explain_not_together(lab.timeline, looks, waited, lab.origin))
         self.client.wait_for_connect(looks[0].state)
         self.server.wait_for_connect(looks[1].state)
+        first, second = (self._at(each, moment_of_both(lab.timeline, looks)) for each in looks)
+        return first, second
+
+    def _at(self, looks: EndpointLooks, moment: int | None) -> SocketSeen:
+        """What was known of an endpoint at a moment at which it looked so."""
+        history = self.client.host.lab.timeline.history(looks.key)
+        return [seen for seen in history if moment is not None and seen.time <= moment][-1]

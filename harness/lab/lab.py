@@ -17,6 +17,7 @@ from typing import Protocol
 
 from harness.evidence.doubts import doubt
 from harness.evidence.events import NANOSECONDS, Figure, Step
+from harness.evidence.figures import NoFigure, Shown, figure_text
 from harness.evidence.timeline import HostNames, Timeline
 from harness.evidence.verdicts import ExpectationFailed, Inconclusive
 from harness.lab.attribution import Place
@@ -160,11 +161,16 @@ class Lab:
         """Say what the scenario does next; the report shows it."""
         self.timeline.add(Step(self.now(), text))
 
-    def figure(self, text: str) -> None:
-        """Keep the figure that this run measured and that proves its claim: "SYN sent 4 times".
+    def figure(self, what: Shown) -> None:
+        """Keep the figure that proves the scenario's claims in this run, for timeline and ledger.
 
-        It is shown in the timeline and beside the claims that the scenario shows.
+        A text made from what was measured, or what an expectation returned: the segments of `sees`,
+        the endpoint of `reaches`. One line for each. LabError where there is nothing to show.
         """
+        try:
+            text = figure_text(self.timeline, what)
+        except NoFigure as error:
+            raise LabError(f"lab.figure: {error}") from None
         self.timeline.add(Figure(self.now(), text))
 
     def addresses(self) -> HostAddresses:
@@ -268,9 +274,9 @@ class Lab:
         """
         return self.seen.sees(text)
 
-    def sees_only(self, text: str) -> None:
+    def sees_only(self, text: str) -> tuple[Segment, ...]:
         """Expect exactly these segments since the last `sees` (or the beginning), and no others."""
-        self.seen.sees_only(text)
+        return self.seen.sees_only(text)
 
     def never_sees(self, text: str, *, since: Segment | None = None) -> None:
         """Expect that no such segments were sent until now, from the beginning or after `since`."""

@@ -90,19 +90,20 @@ class ObservedSocket:
         send_queue: int | None = None,
         receive_queue: int | None = None,
         seconds: float | None = None,
-    ) -> SocketSeen | None:
+    ) -> SocketSeen:
         """Expect psutil to see this endpoint in `state`, now or by a deadline.
 
         The deadline is derived from the kernel's own timers, or `seconds` from now. `owner` is who
         has it open: None for nobody, a host for its built-in endpoints, a program, a process id.
         Queues are bytes. What was seen since the last `reaches` counts, short states too; what
-        satisfied that one counts again only if it is still so.
+        satisfied that one counts again only if it is still so. What was seen comes back.
         """
         looks = self._looks(state, owner, send_queue, receive_queue)
         lab = self.host.lab
         began = lab.now()
         if looks.state is State.CLOSED and self._never_seen():
-            return None  # it came and went between two samples, or never was: it is not there now
+            # It came and went between two samples, or never was: it is not there now.
+            return SocketSeen(lab.now(), *self.key, State.CLOSED)
 
         start = self._first_that_counts()
 
@@ -151,8 +152,11 @@ class ObservedSocket:
         owner: Host | Program | int | None | object = ANYTHING,
         send_queue: int | None = None,
         receive_queue: int | None = None,
-    ) -> None:
-        """Expect psutil to see this endpoint so in every sample of the next `seconds`."""
+    ) -> SocketSeen:
+        """Expect psutil to see this endpoint so in every sample of the next `seconds`.
+
+        What was seen last comes back.
+        """
         looks = self._looks(state, owner, send_queue, receive_queue)
         lab = self.host.lab
         samples = self.host.settle()
@@ -166,13 +170,14 @@ class ObservedSocket:
             )
         history = lab.timeline.history(self.key)[start:]
         if not history and looks.state is State.CLOSED:
-            return
+            return SocketSeen(lab.now(), *self.key, State.CLOSED)
         wrong = next((seen for seen in history if not looks.holds(seen)), None)
         if wrong is not None or not history:
             window = f"for {seconds:g} s ({samples} samples)"
             raise ExpectationFailed(
                 explain_did_not_stay(lab.timeline, looks, wrong, lab.origin, window)
             )
+        return history[-1]
 
     def _looks(
         self,

@@ -30,7 +30,7 @@ SCHEDULES = {
 }
 
 
-def gives_up_on_schedule(endpoint: WitnessedSocket) -> None:
+def gives_up_on_schedule(endpoint: WitnessedSocket) -> tuple[Segment, ...]:
     """See :meth:`WitnessedSocket.gives_up_on_schedule`."""
     lab = endpoint.host.lab
     state = endpoint.state
@@ -46,6 +46,7 @@ def gives_up_on_schedule(endpoint: WitnessedSocket) -> None:
     seen = _repeated(endpoint, flags)
     if faults(seen, schedule):
         raise ExpectationFailed(explain_schedule(repr(endpoint), what, seen, schedule))
+    return _transmissions(endpoint, flags)
 
 
 def retransmits(endpoint: WitnessedSocket, times: int) -> tuple[Segment, ...]:
@@ -83,7 +84,7 @@ def _is_closed(endpoint: WitnessedSocket) -> bool:
 def _repeated(endpoint: WitnessedSocket, flags: str) -> Repeated:
     """The endpoint's transmissions with these flags, and when it was CLOSED."""
     timeline = endpoint.host.lab.timeline
-    sent = [each.time for each in timeline.wire if _is_from(endpoint, each) and each.flags == flags]
+    sent = [each.time for each in _transmissions(endpoint, flags)]
     seen = timeline.latest(endpoint.key)
     closed = None
     if seen is not None and seen.state is State.CLOSED:
@@ -91,6 +92,11 @@ def _repeated(endpoint: WitnessedSocket, flags: str) -> Repeated:
     if not sent:
         raise ExpectationFailed(f"{endpoint!r} was never seen to send a segment [{flags}]")
     return Repeated(_cause(endpoint, sent[0], flags), tuple(sent[1:]), closed)
+
+
+def _transmissions(endpoint: WitnessedSocket, flags: str) -> tuple[Segment, ...]:
+    wire = endpoint.host.lab.timeline.wire
+    return tuple(each for each in wire if _is_from(endpoint, each) and each.flags == flags)
 
 
 def _cause(endpoint: WitnessedSocket, first: int, flags: str) -> int:

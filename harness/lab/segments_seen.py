@@ -47,14 +47,13 @@ class SegmentsSeen:
             raise ExpectationFailed("the wire did not show what was expected\n\n" + explain(found))
         return self._follow(found)
 
-    def sees_only(self, text: str) -> None:
+    def sees_only(self, text: str) -> tuple[Segment, ...]:
         """See :meth:`Lab.sees_only`."""
         lines = parse_pattern(text)
         found = self._wait_for(lines)
         segments = self.segments()
         if isinstance(found, Match) and (found.first, found.last) == (0, len(segments)):
-            self._follow(found)
-            return
+            return self._follow(found)
         if isinstance(found, Match):
             raise ExpectationFailed(
                 f"the wire showed more than was expected: {len(segments)} segments, of which the "

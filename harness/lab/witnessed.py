@@ -40,14 +40,15 @@ class WitnessedSocket(ObservedSocket):
         *,
         unseen_allowed: bool = False,
         seconds: float | None = None,
-    ) -> None:
+    ) -> tuple[Stage, ...]:
         """Expect these states in this order, and none between them unless ``...`` stands there.
 
         All that was ever seen of the endpoint counts; what is still to come is waited for, for as
         long as the kernel's timers say, or `seconds`, anew with each state. With the tracepoint
         (root) states of any length are seen. Without it, a state that may have passed between two
         samples is Inconclusive; `unseen_allowed`: it is then not claimed, and only what was seen
-        must be as expected. What contradicts is ExpectationFailed in any case.
+        must be as expected. What contradicts is ExpectationFailed in any case. All states that the
+        endpoint was seen in come back.
         """
         pattern = _pattern(states)
         what = f"{self!r} to pass through {pattern_text(pattern)}"
@@ -58,9 +59,10 @@ class WitnessedSocket(ObservedSocket):
             what,
             seconds,
         )
-        verdict = judge(self.stages(), pattern)
+        seen = self.stages()
+        verdict = judge(seen, pattern)
         if verdict.holds or (unseen_allowed and verdict.possible):
-            return
+            return tuple(seen)
         failure = Inconclusive if verdict.possible else ExpectationFailed
         raise failure(explain_passage(self._sought(began), pattern, possible=verdict.possible))
 
@@ -179,15 +181,16 @@ class WitnessedSocket(ObservedSocket):
 
         return retransmits(self, times)
 
-    def gives_up_on_schedule(self) -> None:
+    def gives_up_on_schedule(self) -> tuple[Segment, ...]:
         """Expect what is unanswered (SYN, SYN-ACK) to be sent again when the kernel's settings say.
 
         And after the last time the endpoint to be CLOSED, also on time: early or late by no more
-        than a kernel timer may be (`early` and `late` in `harness.tcp.timers`).
+        than a kernel timer may be (`early` and `late` in `harness.tcp.timers`). The segments come
+        back, from the first one on.
         """
         from harness.lab.schedule import gives_up_on_schedule
 
-        gives_up_on_schedule(self)
+        return gives_up_on_schedule(self)
 
     def stages(self) -> list[Stage]:
         """The states that the endpoint was seen in, oldest first, by all that is recorded."""

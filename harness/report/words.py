@@ -145,7 +145,8 @@ def event_text(timeline: Timeline, event: Event, began: dict[int, CallBegan]) ->
         case ProgramEnded():
             text = _program_ended_text(event)
         case Step() | Figure():
-            text = event.text if isinstance(event, Step) else f"figure: {event.text}"
+            figure = isinstance(event, Figure)
+            text = f"figure: {'; '.join(event.text.splitlines())}" if figure else event.text
         case SegmentCrafted():
             text = f"crafted: {event.text}"
         case CounterRead():
