@@ -49,11 +49,19 @@ def contexts(
 
 
 def talk(
-    client: ssl.SSLContext, server: ssl.SSLContext, data: bytes = b"", name: str = "server"
+    client: ssl.SSLContext,
+    server: ssl.SSLContext,
+    data: bytes = b"",
+    name: str = "server",
+    resumes: list[ssl.SSLSession] | None = None,
 ) -> list[Flight]:
-    """Handshake, data from the client, its answer in capitals, and the end; or until it fails."""
+    """Handshake, data from the client, its answer in capitals, and the end; or until it fails.
+
+    resumes: the last of these sessions; this one is added.
+    """
     inward, outward = ssl.MemoryBIO(), ssl.MemoryBIO()
-    asking = client.wrap_bio(inward, outward, server_hostname=name)
+    session = resumes[-1] if resumes else None
+    asking = client.wrap_bio(inward, outward, server_hostname=name, session=session)
     back, forth = ssl.MemoryBIO(), ssl.MemoryBIO()
     answering = server.wrap_bio(back, forth, server_side=True)
     flights: list[Flight] = []
@@ -79,6 +87,8 @@ def talk(
     answering.write(_whole(answering, len(data)).upper())
     pass_on()
     _whole(asking, len(data))
+    if resumes is not None and asking.session:
+        resumes.append(asking.session)
     for end in (asking, answering):
         with suppress(ssl.SSLWantReadError):
             end.unwrap()

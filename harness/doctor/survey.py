@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.doctor.facts import SETTINGS, Facts, Trial
 from harness.programs import PACKAGES, find_program
 
-NEEDED = ("pytest", "pyroute2", "psutil", "scapy")
+NEEDED = ("pytest", "pyroute2", "psutil", "scapy", "cryptography")
 OPTIONAL = ("pytest-xdist",)
 CAPABILITY_BITS = {"NET_ADMIN": 12, "NET_RAW": 13, "SYS_ADMIN": 21}
 """Bits of /proc/PID/status' CapEff: linux/capability.h."""

@@ -1,4 +1,8 @@
-"""TLS as a capture has it: records, and the handshake while it is clear. It decrypts nothing."""
+"""TLS as a capture has it: records, and the handshake while it is clear.
+
+Only `decryption` decrypts, with the server's private key; it needs the package cryptography, and
+who wants it imports it by name.
+"""
 
 from harness.tls.conversation import Conversation, conversations, read
 from harness.tls.hello import ClientHello, ServerHello
