@@ -5,7 +5,11 @@ import pytest
 from harness import CLOSING, ESTABLISHED, FIN_WAIT1, TIME_WAIT
 from harness.lab import Host, Lab
 
-pytestmark = [pytest.mark.claims("H4"), pytest.mark.cause("server.iptables")]
+pytestmark = [
+    pytest.mark.claims("T23", holds=False),
+    pytest.mark.claims("R6"),
+    pytest.mark.cause("server.iptables"),
+]
 
 
 def test_closing_while_the_fins_cross(lab: Lab, client: Host, server: Host) -> None:
@@ -40,4 +44,4 @@ def test_closing_while_the_fins_cross(lab: Lab, client: Host, server: Host) -> N
     rule.delete()
     connection.client.reaches(TIME_WAIT, owner=None)
     connection.server.reaches(TIME_WAIT, owner=None)
-    connection.client.passes_through([ESTABLISHED, FIN_WAIT1, CLOSING, TIME_WAIT])
+    lab.figure(connection.client.passes_through([ESTABLISHED, FIN_WAIT1, CLOSING, TIME_WAIT]))

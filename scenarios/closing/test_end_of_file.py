@@ -21,7 +21,7 @@ def test_the_end_is_read_after_all_queued_data(lab: Lab, client: Host, server: H
     connection.server.reaches(ESTABLISHED, owner=server, receive_queue=12)
     connection.client.close()
     connection.client.reaches(FIN_WAIT2, owner=None)
-    lab.sees_only("""
+    *_, acknowledged = lab.sees_only("""
         client > server: Flags [S], seq J
         server > client: Flags [S.], seq K, ack J+1
         client > server: Flags [.], ack K+1
@@ -34,7 +34,8 @@ def test_the_end_is_read_after_all_queued_data(lab: Lab, client: Host, server: H
     """)
 
     lab.step("Twelve bytes wait to be read, and the FIN behind them, which counts one.")
-    connection.server.reaches(CLOSE_WAIT, owner=server, receive_queue=13)
+    waiting = connection.server.reaches(CLOSE_WAIT, owner=server, receive_queue=13)
+    lab.figure([acknowledged, waiting])
 
     lab.step("The program reads: first all the data, and only then the end.")
     connection.server.receives(b"first second")

@@ -5,7 +5,7 @@ import pytest
 from harness import CLOSE_WAIT, ESTABLISHED, FIN_WAIT1, FIN_WAIT2
 from harness.lab import Host, Lab
 
-pytestmark = [pytest.mark.claims("H4", "T27"), pytest.mark.cause("client.iptables")]
+pytestmark = [pytest.mark.claims("T27"), pytest.mark.cause("client.iptables")]
 
 
 def test_fin_wait1_while_the_fin_goes_unacknowledged(lab: Lab, client: Host, server: Host) -> None:
@@ -24,12 +24,13 @@ def test_fin_wait1_while_the_fin_goes_unacknowledged(lab: Lab, client: Host, ser
 
     lab.step("The server closes. Its FIN is never acknowledged, so it is sent again and again.")
     connection.server.close()
-    connection.server.reaches(FIN_WAIT1, send_queue=1, owner=None)
-    _, lost_again = lab.sees("""
+    waiting = connection.server.reaches(FIN_WAIT1, send_queue=1, owner=None)
+    fin, lost_again = lab.sees("""
         server > client: Flags [F.], seq K+1, ack J+1
         server > client: Flags [F.], seq K+1, ack J+1
     """)
     connection.client.stays(ESTABLISHED, owner=client, receive_queue=0, seconds=0.3)
+    lab.figure([waiting, fin, lost_again])
 
     lab.step("The rule goes. The next retransmission gets through, and the client acknowledges it.")
     rule.delete()

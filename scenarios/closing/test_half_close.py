@@ -5,7 +5,7 @@ import pytest
 from harness import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, TIME_WAIT
 from harness.lab import WRITE, Host, Lab
 
-pytestmark = [pytest.mark.claims("H6", "T22"), pytest.mark.cause("client.shutdown")]
+pytestmark = [pytest.mark.claims("T22", "R5"), pytest.mark.cause("client.shutdown")]
 
 
 def test_data_flows_one_way_after_a_half_close(lab: Lab, client: Host, server: Host) -> None:
@@ -28,12 +28,13 @@ def test_data_flows_one_way_after_a_half_close(lab: Lab, client: Host, server: H
     lab.step("The server goes on sending; the client reads, and its kernel acknowledges.")
     connection.server.send(b"still talking")
     connection.client.receives(b"still talking")
-    lab.sees_only("""
+    half_closed = lab.sees_only("""
         client > server: Flags [F.], seq J+1, ack K+1
         server > client: Flags [.], ack J+2
         server > client: Flags [P.], seq K+1:K+14, ack J+2, length 13
         client > server: Flags [.], ack K+14
     """)
+    lab.figure(half_closed)
 
     lab.step("The server closes as well, and both directions are closed.")
     connection.server.close()

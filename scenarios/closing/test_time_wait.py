@@ -5,7 +5,7 @@ import pytest
 from harness import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, LAST_ACK, TIME_WAIT
 from harness.lab import Host, Lab
 
-pytestmark = [pytest.mark.claims("T23", "T29", "T30"), pytest.mark.cause("client.iptables")]
+pytestmark = [pytest.mark.claims("T30", "R9"), pytest.mark.cause("client.iptables")]
 
 
 def test_time_wait_acknowledges_a_repeated_fin(lab: Lab, client: Host, server: Host) -> None:
@@ -32,7 +32,7 @@ def test_time_wait_acknowledges_a_repeated_fin(lab: Lab, client: Host, server: H
     connection.client.reaches(LAST_ACK, owner=None, send_queue=1)
 
     lab.step("The client repeats its FIN, and TIME_WAIT answers it again.")
-    lab.sees("""
+    answered_again = lab.sees("""
         client > server: Flags [F.], seq J+1, ack K+2
         server > client: Flags [.], ack J+2
         client > server: Flags [F.], seq J+1, ack K+2
@@ -42,9 +42,10 @@ def test_time_wait_acknowledges_a_repeated_fin(lab: Lab, client: Host, server: H
     lab.step("The rule goes. The answer to a later FIN arrives, and only the client is done.")
     rule.delete()
     connection.client.reaches(CLOSED, seconds=lab.deadlines.next_segment())
-    connection.server.stays(TIME_WAIT, owner=None, seconds=0.2)
+    still = connection.server.stays(TIME_WAIT, owner=None, seconds=0.2)
     lab.sees("""
         ...
         client > server: Flags [F.], seq J+1, ack K+2
         server > client: Flags [.], ack J+2
     """)
+    lab.figure([*answered_again, still])

@@ -6,9 +6,8 @@ from harness import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, SYN_RECV, TIME_W
 from harness.lab import Host, Lab
 from harness.lab.numbering import first_number
 
-pytestmark = pytest.mark.claims("T29")
 
-
+@pytest.mark.claims("R11", holds=False)
 @pytest.mark.families("ipv4")
 @pytest.mark.cause("client.close")
 def test_time_wait_is_over_after_a_minute(lab: Lab, client: Host, server: Host) -> None:
@@ -23,8 +22,10 @@ def test_time_wait_is_over_after_a_minute(lab: Lab, client: Host, server: Host) 
 
     lab.step("A minute passes, which no setting shortens. Then nothing is left.")
     connection.server.reaches(CLOSED)
+    lab.figure(f"TIME_WAIT for {connection.server.spends(TIME_WAIT)}")
 
 
+@pytest.mark.claims("R10")
 @pytest.mark.cause("client.connect", occurrence=2)
 def test_a_new_connection_takes_the_place_of_time_wait(
     lab: Lab, client: Host, server: Host
@@ -38,12 +39,13 @@ def test_a_new_connection_takes_the_place_of_time_wait(
     connection.client.reaches(CLOSE_WAIT)
     connection.client.close()
     connection.client.reaches(CLOSED)
-    connection.server.reaches(TIME_WAIT, owner=None)
+    waiting = connection.server.reaches(TIME_WAIT, owner=None)
 
     lab.step("The client connects from the same port. The server answers, and TIME_WAIT is gone.")
     rule = client.iptables("-A INPUT -s server -j DROP")
     again = client.connect(listener, source_port=7001)
-    connection.server.reaches(SYN_RECV, owner=None)
+    reopened = connection.server.reaches(SYN_RECV, owner=None)
+    lab.figure([waiting, reopened])
 
     lab.step("The connection is made as any other.")
     rule.delete()

@@ -26,10 +26,13 @@ def test_data_without_psh_is_handed_over_at_once(lab: Lab, client: Host, server:
     lab.step("The client sends one byte more than a segment holds: one segment, without PSH.")
     largest = connection.client.get_option(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
     connection.client.send(largest + 1)
-    lab.sees(f"client > server: Flags [.], seq J:J+{largest}, ack K, length {largest}")
+    without_push = lab.sees(
+        f"client > server: Flags [.], seq J:J+{largest}, ack K, length {largest}"
+    )
 
     lab.step("recv has returned with all of it, before anything with PSH is on the wire.")
     reading.returns(bytes(largest))
+    lab.figure(without_push)
     lab.never_sees("client > server: Flags [P.]")
 
     lab.step("The last byte goes when the cork is drawn.")
@@ -50,12 +53,13 @@ def test_data_with_psh_is_kept_from_a_program_that_wants_more(
 
     lab.step("Five bytes come, with PSH. They stay in the kernel, and recv goes on waiting.")
     connection.client.send(b"hello")
-    lab.sees("""
+    with_push = lab.sees("""
         client > server: Flags [P.], length 5
         server > client: Flags [.]
     """)
-    connection.server.stays(ESTABLISHED, owner=server, receive_queue=5, seconds=0.3)
+    kept = connection.server.stays(ESTABLISHED, owner=server, receive_queue=5, seconds=0.3)
     assert reading.pending
+    lab.figure([*with_push, kept])
 
     lab.step("Five more come, and recv returns with all ten.")
     connection.client.send(b"world")

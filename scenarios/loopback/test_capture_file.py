@@ -34,7 +34,7 @@ def test_wireshark_shows_relative_numbers(lab: Lab, server: Host, tmp_path: Path
 
     lab.step("The client connects and closes; dumpcap writes it all to the file.")
     server.start([sys.executable, str(CLIENT), lab.family]).ends(0)
-    lab.sees("""
+    syn, syn_ack, *_ = lab.sees("""
         localhost > localhost.8080: Flags [S], seq J
         localhost.8080 > localhost: Flags [S.], seq K, ack J+1
         localhost > localhost.8080: Flags [.], ack K+1
@@ -47,3 +47,4 @@ def test_wireshark_shows_relative_numbers(lab: Lab, server: Host, tmp_path: Path
     tshark = server.start(f"tshark -n -r {capture} -T fields -e tcp.seq -e tcp.ack")
     tshark.ends(0, seconds=30)
     tshark.prints("0\t0\n0\t1\n1\t1\n")
+    lab.figure(f"on the wire {syn.sequence} and {syn_ack.sequence}; shown as 0 and 0")

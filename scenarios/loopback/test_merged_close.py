@@ -16,16 +16,14 @@ import pytest
 from harness import LISTEN
 from harness.lab import Host, Lab
 
-pytestmark = [
-    pytest.mark.claims("H1", "H2", "H3", "H4", "H7", "H8", "H13"),
-    pytest.mark.topology(loopback=True),
-]
+pytestmark = pytest.mark.topology(loopback=True)
 
 SERVER = Path(__file__).parent / "server.py"
 CLIENT = Path(__file__).parent / "client.py"
 PATIENT_CLIENT = Path(__file__).parent / "patient_client.py"
 
 
+@pytest.mark.claims("H8", "H13")
 @pytest.mark.cause(
     "server.start",
     occurrence=2,
@@ -51,13 +49,15 @@ def test_close_in_three_segments(lab: Lab, server: Host) -> None:
 
     lab.step("Fifty times more: it can be seen that the server's FIN is the first to acknowledge.")
     server.start([sys.executable, str(PATIENT_CLIENT), lab.family]).ends(0)
-    lab.sees("""
+    merged = lab.sees("""
         localhost > localhost.8080: Flags [F.], seq M, ack N
         localhost.8080 > localhost: Flags [F.], seq N, ack M+1
         localhost > localhost.8080: Flags [.], ack N+1
     """)
+    lab.figure(merged)
 
 
+@pytest.mark.claims("H8", holds=False)
 @pytest.mark.cause("server.send_signal", occurrence=1)
 def test_close_in_four_segments_when_the_server_is_held_up(lab: Lab, server: Host) -> None:
     lab.step("The ten-line server listens on port 8080, and is stopped.")
@@ -69,7 +69,7 @@ def test_close_in_four_segments_when_the_server_is_held_up(lab: Lab, server: Hos
     server.start([sys.executable, str(CLIENT), lab.family]).ends(0)
     listener.reaches(LISTEN, owner=program, receive_queue=1)
     listener.stays(LISTEN, owner=program, receive_queue=1, seconds=0.3)
-    lab.sees_only("""
+    *_, fin, acknowledged = lab.sees_only("""
         localhost > localhost.8080: Flags [S], seq J
         localhost.8080 > localhost: Flags [S.], seq K, ack J+1
         localhost > localhost.8080: Flags [.], ack K+1
@@ -80,7 +80,8 @@ def test_close_in_four_segments_when_the_server_is_held_up(lab: Lab, server: Hos
     lab.step("The server goes on: its FIN comes by itself, much later.")
     program.send_signal(signal.SIGCONT)
     listener.reaches(LISTEN, owner=program, receive_queue=0)
-    lab.sees_only("""
+    closed = lab.sees_only("""
         localhost.8080 > localhost: Flags [F.], seq K+1, ack J+2
         localhost > localhost.8080: Flags [.], ack K+2
     """)
+    lab.figure([fin, acknowledged, *closed])

@@ -5,8 +5,6 @@ import pytest
 from harness import ESTABLISHED, LISTEN, SYN_RECV
 from harness.lab import Host, Lab
 
-pytestmark = pytest.mark.claims("H10")
-
 
 @pytest.mark.cause("client.connect")
 def test_a_connection_is_complete_before_it_is_accepted(
@@ -37,6 +35,7 @@ def test_a_connection_is_complete_before_it_is_accepted(
     connection.server.receives(b"hello")
 
 
+@pytest.mark.claims("H10")
 @pytest.mark.cause("client.iptables")
 def test_accept_returns_only_after_the_third_segment(lab: Lab, client: Host, server: Host) -> None:
     lab.step("The server waits in accept.")
@@ -52,15 +51,18 @@ def test_accept_returns_only_after_the_third_segment(lab: Lab, client: Host, ser
     lab.step("The rule goes. With the third segment the handshake is complete and accept returns.")
     rule.delete()
     accepting.returns()
+    took = accepting.lasts()
     connection.server.reaches(ESTABLISHED, owner=server)
-    lab.sees("""
+    *_, third = lab.sees("""
         client > server: Flags [S], seq J
         server > client: Flags [S.], seq K, ack J+1
         ...
         client > server: Flags [.], ack K+1
     """)
+    lab.figure([third, f"accept returned after {took:.3f} s"])
 
 
+@pytest.mark.claims("H10")
 @pytest.mark.cause("client.connect")
 def test_accept_makes_a_new_descriptor_for_each_connection(
     lab: Lab, client: Host, server: Host
@@ -80,6 +82,7 @@ def test_accept_makes_a_new_descriptor_for_each_connection(
         second.server.descriptor,
     }
     assert len(descriptors) == 3
+    lab.figure(f"one listener, two connections: descriptors {sorted(descriptors)}")
 
     lab.step("Each leads to its own client.")
     first.client.send(b"first")

@@ -30,12 +30,12 @@ def test_a_backlog_of_three_lets_four_wait(lab: Lab, client: Host, server: Host)
     lab.step("A fifth connects. Its SYN is dropped, without an answer, and sent again.")
     fifth = client.connect(listener)
     fifth.client.reaches(SYN_SENT, owner=client)
-    lab.sees("""
+    dropped = lab.sees("""
         client > server.80: Flags [S], seq J
         client > server.80: Flags [S], seq J
     """)
     fifth.server.stays(CLOSED, seconds=0.3)
-    listener.reaches(LISTEN, receive_queue=4)
+    lab.figure([listener.reaches(LISTEN, receive_queue=4), *dropped])
 
     lab.step("The server accepts one. The next SYN of the fifth is answered.")
     first.server.accept()
@@ -64,7 +64,7 @@ def test_a_handshake_that_ends_too_late_for_the_queue(lab: Lab, client: Host, se
 
     lab.step("The answer arrives. The client is established; the server drops the third segment.")
     rule.delete()
-    fifth.reaches(client=ESTABLISHED, server=SYN_RECV)
+    lab.figure(fifth.reaches(client=ESTABLISHED, server=SYN_RECV))
     lab.sees("""
         ...
         server.80 > client.7005: Flags [S.], seq K, ack J+1

@@ -7,7 +7,7 @@ import pytest
 from harness import CLOSED, ESTABLISHED, LISTEN
 from harness.lab import Host, Lab
 
-pytestmark = [pytest.mark.claims("H1"), pytest.mark.cause("server.listen")]
+pytestmark = pytest.mark.cause("server.listen")
 
 
 def test_listen_until_the_listener_is_closed(lab: Lab, client: Host, server: Host) -> None:

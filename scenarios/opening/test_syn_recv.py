@@ -5,9 +5,10 @@ import pytest
 from harness import CLOSED, ESTABLISHED, LISTEN, SYN_RECV, SYN_SENT
 from harness.lab import Host, Lab
 
-pytestmark = [pytest.mark.claims("T21"), pytest.mark.cause("client.iptables")]
+pytestmark = pytest.mark.cause("client.iptables")
 
 
+@pytest.mark.claims("T21")
 def test_syn_recv_while_the_client_does_not_hear_the_server(
     lab: Lab, client: Host, server: Host
 ) -> None:
@@ -17,9 +18,10 @@ def test_syn_recv_while_the_client_does_not_hear_the_server(
 
     lab.step("The client connects. The server's answer is lost, and the server sends it again.")
     connection = client.connect(listener)
-    connection.server.reaches(SYN_RECV, owner=None)
+    half_open = connection.server.reaches(SYN_RECV, owner=None)
     connection.client.reaches(SYN_SENT, owner=client)
-    listener.stays(LISTEN, owner=server, receive_queue=0, seconds=0.3)
+    beside = listener.stays(LISTEN, owner=server, receive_queue=0, seconds=0.3)
+    lab.figure([half_open, beside])
     lab.sees("""
         client > server.16868: Flags [S], seq J
         server.16868 > client: Flags [S.], seq K, ack J+1

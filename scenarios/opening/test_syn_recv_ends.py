@@ -18,6 +18,7 @@ from harness.lab import Host, Lab
 from harness.lab.numbering import first_number
 
 
+@pytest.mark.claims("R7")
 @pytest.mark.cause("client.close")
 def test_a_reset_returns_to_listen(lab: Lab, client: Host, server: Host) -> None:
     lab.step("The client does not hear the server, whose answer to the SYN is lost: SYN_RECV.")
@@ -33,17 +34,19 @@ def test_a_reset_returns_to_listen(lab: Lab, client: Host, server: Host) -> None
 
     lab.step("The rule goes. The next answer meets no socket, and RST ends the server's waiting.")
     rule.delete()
-    connection.server.reaches(CLOSED)
-    listener.stays(LISTEN, owner=server, receive_queue=0, seconds=0.2)
-    lab.sees("""
+    gone = connection.server.reaches(CLOSED)
+    listening = listener.stays(LISTEN, owner=server, receive_queue=0, seconds=0.2)
+    *_, reset = lab.sees("""
         client > server.80: Flags [S], seq J
         server.80 > client: Flags [S.], seq K, ack J+1
         ...
         server.80 > client: Flags [S.], seq K, ack J+1
         client > server.80: Flags [R], seq J+1
     """)
+    lab.figure([reset, gone, listening])
 
 
+@pytest.mark.claims("R8", holds=False)
 @pytest.mark.cause("client.close")
 def test_a_reset_ends_an_active_open(lab: Lab, client: Host, server: Host) -> None:
     lab.step("Both hosts connect to each other. The server hears the client, but not vice versa.")
@@ -58,14 +61,15 @@ def test_a_reset_ends_an_active_open(lab: Lab, client: Host, server: Host) -> No
     left.connecting.fails(errno.EBADF, seconds=lab.deadlines.patience)
     rule.delete()
     right.reaches(CLOSED)
-    right.connecting.fails(errno.ECONNRESET)
-    lab.sees("""
+    took = right.connecting.fails(errno.ECONNRESET)
+    *_, reset = lab.sees("""
         client.7001 > server.7002: Flags [S], seq J
         server.7002 > client.7001: Flags [S.], seq K, ack J+1
         ...
         server.7002 > client.7001: Flags [S.], seq K, ack J+1
         client.7001 > server.7002: Flags [R], seq J+1
     """)
+    lab.figure([reset, f"connect failed with ECONNRESET after {took:.3f} s"])
 
 
 @pytest.mark.cause("client.connect", occurrence=2)

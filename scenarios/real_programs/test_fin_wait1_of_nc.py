@@ -30,12 +30,13 @@ def test_fin_wait1_with_one_byte_unacknowledged(
     lab.step("Ctrl-C ends the server's nc. Its FIN stays unacknowledged; nobody owns the socket.")
     waiting.interrupt()
     waiting.ends(-signal.SIGINT)
-    connection.server.reaches(FIN_WAIT1, send_queue=1, owner=None)
+    unacknowledged = connection.server.reaches(FIN_WAIT1, send_queue=1, owner=None)
     connection.client.reaches(ESTABLISHED, owner=netcat)
-    lab.sees("""
+    fins = lab.sees("""
         server.16868 > client: Flags [F.], seq K, ack J, length 0
         server.16868 > client: Flags [F.], seq K, ack J, length 0
     """)
+    lab.figure([unacknowledged, *fins])
 
     lab.step("netstat -antp on the server: FIN_WAIT1, one byte in Send-Q, no process.")
     (row,) = server.agrees_with_netstat().on(16868)

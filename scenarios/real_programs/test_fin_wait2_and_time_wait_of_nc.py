@@ -11,10 +11,11 @@ import pytest
 from harness import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, TIME_WAIT
 from harness.lab import Host, Lab
 
-pytestmark = [pytest.mark.claims("T28", "T29", "T32"), pytest.mark.programs("nc", "netstat")]
+pytestmark = pytest.mark.programs("nc", "netstat")
 NO_PROCESS: frozenset[int] = frozenset()
 
 
+@pytest.mark.claims("T28", "T29", "T32")
 @pytest.mark.cause("server.interrupt")
 def test_fin_wait2_until_the_client_closes_too(
     lab: Lab, client: Host, server: Host, nc: str
@@ -34,9 +35,10 @@ def test_fin_wait2_until_the_client_closes_too(
         server.16868 > client: Flags [F.], seq K, ack J, length 0
         client > server.16868: Flags [.], ack K+1, length 0
     """)
-    connection.server.reaches(FIN_WAIT2, owner=None)
+    gone = connection.server.reaches(FIN_WAIT2, owner=None)
     connection.client.reaches(CLOSE_WAIT, owner=netcat)
-    connection.client.stays(CLOSE_WAIT, owner=netcat, seconds=1)
+    left = connection.client.stays(CLOSE_WAIT, owner=netcat, seconds=1)
+    lab.figure([gone, left])
 
     lab.step("netstat -antp on both: FIN_WAIT2 without a process, CLOSE_WAIT with the client's nc.")
     (half_closed,) = server.agrees_with_netstat().on(16868)
@@ -52,12 +54,13 @@ def test_fin_wait2_until_the_client_closes_too(
         client > server.16868: Flags [F.], seq J, ack K+1, length 0
         server.16868 > client: Flags [.], ack J+1, length 0
     """)
-    connection.server.reaches(TIME_WAIT, owner=None)
+    lab.figure(connection.server.reaches(TIME_WAIT, owner=None))
     connection.client.reaches(CLOSED)
     (row,) = server.agrees_with_netstat().on(16868)
     assert (row.state, row.owners) == (TIME_WAIT, NO_PROCESS)
 
 
+@pytest.mark.claims("T28", holds=False)
 @pytest.mark.cause("client.close_input")
 def test_an_nc_whose_input_has_ended_closes_by_itself(
     lab: Lab, client: Host, server: Host, nc: str
@@ -75,10 +78,11 @@ def test_an_nc_whose_input_has_ended_closes_by_itself(
     lab.step("Ctrl-C ends the server's nc; the client's ends without being told.")
     waiting.interrupt()
     netcat.ends(0)
-    lab.sees("""
+    closing = lab.sees("""
         server.16868 > client: Flags [F.], seq K, ack J, length 0
         ...
         client > server.16868: Flags [F.], seq J, ack K+1, length 0
         server.16868 > client: Flags [.], ack J+1, length 0
     """)
+    lab.figure(closing)
     connection.client.reaches(CLOSED)

@@ -12,9 +12,10 @@ import pytest
 from harness import CLOSE_WAIT, CLOSED, FIN_WAIT2, TIME_WAIT
 from harness.lab import Host, Lab
 
-pytestmark = [pytest.mark.claims("T24"), pytest.mark.programs("nc", "telnet", "ss")]
+pytestmark = pytest.mark.programs("nc", "telnet", "ss")
 
 
+@pytest.mark.claims("T24")
 @pytest.mark.cause("client.send_signal", occurrence=1)
 def test_four_segments_when_the_client_takes_its_time(
     lab: Lab, client: Host, server: Host, nc: str
@@ -40,7 +41,7 @@ def test_four_segments_when_the_client_takes_its_time(
 
     lab.step("telnet goes on, reads the end, and closes too.")
     telnet.send_signal(signal.SIGCONT)
-    lab.sees("""
+    *_, first, second, third, fourth = lab.sees("""
         client > server.16868: Flags [S], seq A
         server.16868 > client: Flags [S.], seq B, ack A+1
         client > server.16868: Flags [.], ack B+1
@@ -50,6 +51,7 @@ def test_four_segments_when_the_client_takes_its_time(
         client > server.16868: Flags [F.], seq J, ack K+1, length 0
         server.16868 > client: Flags [.], ack J+1, length 0
     """)
+    lab.figure([first, second, third, fourth])
     telnet.prints("Connection closed by foreign host")
     connection.server.reaches(TIME_WAIT, owner=None)
     connection.client.reaches(CLOSED)
@@ -85,3 +87,28 @@ def test_the_numbers_whether_four_segments_or_three(
         server.16868 > client: Flags [.], ack J+1, length 0
     """)
     connection.client.reaches(CLOSED)
+
+
+@pytest.mark.claims("T24", holds=False)
+@pytest.mark.cause("server.close_input")
+def test_three_segments_when_telnet_closes_at_once(
+    lab: Lab, client: Host, server: Host, nc: str
+) -> None:
+    """Nobody holds telnet up: in some of twenty closes its FIN is the first to acknowledge."""
+    lab.step(
+        "nc serves one connection after the other, and closes each at once: its input is over."
+    )
+    waiting = server.start(f"{nc} -N -k -l 16868")
+    waiting.close_input()
+    waiting.listens(16868)
+
+    lab.step("telnet connects, reads the end, and closes; twenty times.")
+    twenty = "for each in $(seq 20); do telnet server 16868; done"
+    client.start(["sh", "-c", twenty]).ends()
+    lab.figure(
+        lab.sees("""
+            server.16868 > client: Flags [F.], seq K, ack J, length 0
+            client > server.16868: Flags [F.], seq J, ack K+1, length 0
+            server.16868 > client: Flags [.], ack J+1, length 0
+        """)
+    )

@@ -26,11 +26,15 @@ def test_three_segments_open_the_connection(
     connection = telnet.connects(listener)
 
     lab.step("Three segments: SYN, SYN with the acknowledgement, acknowledgement.")
-    lab.sees_only("""
+    syn, syn_ack, acknowledgement = lab.sees_only("""
         client > server.80: Flags [S], seq J
         server.80 > client: Flags [S.], seq K, ack J+1
         client > server.80: Flags [.], ack K+1, length 0
     """)
+    lab.figure(
+        f"SYN {syn.sequence} is acknowledged with {syn_ack.acknowledgement}, "
+        f"SYN {syn_ack.sequence} with {acknowledgement.acknowledgement}"
+    )
     connection.client.reaches(ESTABLISHED, owner=telnet)
     connection.server.reaches(ESTABLISHED, owner=web)
     telnet.prints("Connected to server")

@@ -23,8 +23,8 @@ def test_syn_recv_stands_beside_the_listener(lab: Lab, client: Host, server: Hos
     lab.step("Another nc connects. The server answers, and nothing of it arrives.")
     connection = client.start(f"{nc} -v server 16868").connects(listener)
     connection.client.reaches(SYN_SENT)
-    connection.server.reaches(SYN_RECV, owner=None)
-    listener.reaches(LISTEN, owner=waiting)
+    half_open_end = connection.server.reaches(SYN_RECV, owner=None)
+    lab.figure([half_open_end, listener.reaches(LISTEN, owner=waiting)])
     lab.sees("""
         client > server.16868: Flags [S], seq J
         server.16868 > client: Flags [S.], seq K, ack J+1

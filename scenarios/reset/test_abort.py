@@ -27,9 +27,10 @@ def test_abort_releases_the_connection_on_both_sides(lab: Lab, client: Host, ser
     connection.client.abort()
     connection.client.reaches(CLOSED)
     connection.server.reaches(CLOSED)
-    lab.sees_only("client > server: Flags [R.], seq J+1, ack K+1, length 0")
+    aborted = lab.sees_only("client > server: Flags [R.], seq J+1, ack K+1, length 0")
 
     lab.step("The server's program learns of it from its call; writing fails from now on.")
     reading.fails(errno.ECONNRESET)
     connection.server.send(b"too late").fails(errno.EPIPE)
+    lab.figure(aborted)
     lab.stays_quiet(seconds=0.2)

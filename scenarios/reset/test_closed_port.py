@@ -7,7 +7,7 @@ import pytest
 from harness import CLOSED
 from harness.lab import Host, Lab
 
-pytestmark = [pytest.mark.claims("T17"), pytest.mark.cause("client.connect")]
+pytestmark = [pytest.mark.claims("T17", "R2"), pytest.mark.cause("client.connect")]
 
 
 def test_connecting_to_a_closed_port_is_refused(lab: Lab, client: Host, server: Host) -> None:
@@ -18,8 +18,9 @@ def test_connecting_to_a_closed_port_is_refused(lab: Lab, client: Host, server: 
     connection.client.connecting.fails(errno.ECONNREFUSED)
     connection.client.reaches(CLOSED)
     connection.server.reaches(CLOSED)
-    lab.sees_only("""
+    refused = lab.sees_only("""
         client > server.80: Flags [S], seq J
         server.80 > client: Flags [R.], seq 0, ack J+1, length 0
     """)
+    lab.figure(refused)
     lab.stays_quiet(seconds=0.2)

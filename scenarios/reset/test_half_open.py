@@ -7,7 +7,7 @@ import pytest
 from harness import CLOSED, ESTABLISHED
 from harness.lab import Host, Lab
 
-pytestmark = [pytest.mark.claims("T17"), pytest.mark.cause("client.iptables")]
+pytestmark = [pytest.mark.claims("T17", "R3"), pytest.mark.cause("client.iptables")]
 
 
 def test_a_half_open_connection_is_found_out(lab: Lab, client: Host, server: Host) -> None:
@@ -30,13 +30,14 @@ def test_a_half_open_connection_is_found_out(lab: Lab, client: Host, server: Hos
 
     lab.step("The connection is half-open: one end is in no list, the other is ESTABLISHED.")
     connection.server.stays(CLOSED, seconds=0.3)
-    connection.client.stays(ESTABLISHED, owner=client, seconds=0.3)
+    half_open = connection.client.stays(ESTABLISHED, owner=client, seconds=0.3)
 
     lab.step("The client sends. The server's kernel knows no such connection and refuses.")
     connection.client.send(b"anybody there?")
     connection.client.reaches(CLOSED)
-    lab.sees_only("""
+    found_out = lab.sees_only("""
         client > server: Flags [P.], seq J+1:J+15, ack K+1, length 14
         server > client: Flags [R], seq K+1, length 0
     """)
+    lab.figure([half_open, *found_out])
     connection.client.receive().fails(errno.ECONNRESET)

@@ -7,7 +7,7 @@ import pytest
 from harness import CLOSED, SYN_SENT
 from harness.lab import Host, Lab
 
-pytestmark = [pytest.mark.claims("T17"), pytest.mark.cause("server.rule.delete")]
+pytestmark = pytest.mark.cause("server.rule.delete")
 
 
 def test_the_refusal_comes_when_the_firewall_opens(lab: Lab, client: Host, server: Host) -> None:

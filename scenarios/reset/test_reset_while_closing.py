@@ -8,8 +8,6 @@ from harness import CLOSE_WAIT, CLOSED, CLOSING, ESTABLISHED, FIN_WAIT1, FIN_WAI
 from harness.lab import WRITE, Host, Lab
 from harness.lab.numbering import first_number
 
-pytestmark = pytest.mark.claims("T17")
-
 
 @pytest.mark.cause("client.abort")
 def test_a_reset_ends_fin_wait1(lab: Lab, client: Host, server: Host) -> None:

@@ -7,9 +7,8 @@ import pytest
 from harness import CLOSED, ESTABLISHED
 from harness.lab import Host, Lab
 
-pytestmark = pytest.mark.claims("T17")
 
-
+@pytest.mark.claims("T17", "R4")
 @pytest.mark.cause("client.send")
 def test_closing_with_unread_data_resets_the_connection(
     lab: Lab, client: Host, server: Host
@@ -22,7 +21,7 @@ def test_closing_with_unread_data_resets_the_connection(
 
     lab.step("The client sends; the data is acknowledged, but the server's program reads nothing.")
     connection.client.send(b"hello")
-    connection.server.reaches(ESTABLISHED, owner=server, receive_queue=5)
+    unread = connection.server.reaches(ESTABLISHED, owner=server, receive_queue=5)
     lab.sees_only("""
         client > server: Flags [S], seq J
         server > client: Flags [S.], seq K, ack J+1
@@ -33,7 +32,8 @@ def test_closing_with_unread_data_resets_the_connection(
 
     lab.step("The server closes: RST instead of FIN (RFC 9293, section 3.6.1).")
     connection.server.close()
-    lab.sees_only("server > client: Flags [R.], seq K+1, ack J+6, length 0")
+    reset = lab.sees_only("server > client: Flags [R.], seq K+1, ack J+6, length 0")
+    lab.figure([unread, *reset])
     connection.server.reaches(CLOSED)
     connection.client.reaches(CLOSED)
 
@@ -42,6 +42,8 @@ def test_closing_with_unread_data_resets_the_connection(
     connection.client.send(b"again").fails(errno.EPIPE)
 
 
+@pytest.mark.claims("T17")
+@pytest.mark.claims("R5", holds=False)
 @pytest.mark.cause("server.close")
 def test_writing_to_a_closed_peer_is_answered_with_a_reset(
     lab: Lab, client: Host, server: Host
@@ -61,10 +63,12 @@ def test_writing_to_a_closed_peer_is_answered_with_a_reset(
     connection.client.send(b"anybody there?")
     connection.client.reaches(CLOSED)
     connection.server.reaches(CLOSED)
-    lab.sees("""
+    refused = lab.sees("""
         client > server: Flags [P.], seq J+1:J+15, ack K+2, length 14
         server > client: Flags [R], seq K+2, length 0
     """)
+
+    lab.figure(refused)
 
     lab.step("The client's next write fails.")
     connection.client.send(b"anybody?").fails(errno.EPIPE)
