@@ -22,6 +22,7 @@ from harness.lab.lab import Lab
 from harness.lab.opening import open_lab
 from harness.lab.sandbox import Sandbox
 from harness.lab.topology import ROUTER, Family
+from harness.lab.wire import Wire
 from harness.plugin_kept import KeptLabs
 from harness.plugin_markers import FAMILIES, MARKERS, claims_of, problem_of, topology_wishes
 from harness.plugin_reports import Reporter
@@ -155,6 +156,7 @@ def lab(
             raise _cannot_run(config, advice)
     wishes = topology_wishes(item.get_closest_marker("topology"))
     wishes.setdefault("router", "router" in request.fixturenames)
+    wishes.setdefault("wire", "wire" in request.fixturenames)
     sandbox = request.getfixturevalue("sandbox")
     opening = open_lab(sandbox, families=(lab_family,), title=_title(request), **wishes)
     with ExitStack() as stack:
@@ -186,6 +188,12 @@ def server(lab: Lab) -> Host:
 def router(lab: Lab) -> Host:
     """The router between the hosts; asking for it puts it there."""
     return lab[ROUTER]
+
+
+@pytest.fixture
+def wire(lab: Lab) -> Wire:
+    """The wire between the two hosts; asking for it puts it there."""
+    return lab.wire
 
 
 @pytest.hookimpl(wrapper=True)

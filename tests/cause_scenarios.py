@@ -130,6 +130,58 @@ def test_sends(lab, client, server):
     crafted.sends("Flags [S], seq 1")
     lab.sees("server > client: Flags [S.], seq K, ack 2")
 
+@pytest.mark.cause("wire.hold")
+def test_hold(lab, client, server, wire):
+    wire.hold("client > server: Flags [S]")
+    connection = client.connect(server.listen(port=80))
+    connection.client.stays(SYN_SENT, seconds=0.2)
+
+@pytest.mark.cause("wire.delay")
+def test_delay(lab, client, server, wire):
+    delayed = wire.delay("client > server: Flags [S]", seconds=0.1)
+    client.connect(server.listen(port=80))
+    delayed.meets()
+
+@pytest.mark.cause("wire.duplicate")
+def test_duplicate(lab, client, server, wire):
+    twice = wire.duplicate("client > server: Flags [S]")
+    client.connect(server.listen(port=80)).client.reaches(ESTABLISHED)
+    assert twice.count > 0
+
+@pytest.mark.cause("wire.corrupt")
+def test_corrupt(lab, client, server, wire):
+    wire.corrupt("client > server: Flags [S]")
+    connection = client.connect(server.listen(port=80))
+    connection.client.stays(SYN_SENT, seconds=0.2)
+
+@pytest.mark.cause("wire.drop")
+def test_drop(lab, client, server, wire):
+    dropped = wire.drop("client > server: Flags [S]", number=1)
+    client.connect(server.listen(port=80)).client.reaches(ESTABLISHED)
+    assert len(dropped.segments) > 0
+
+@pytest.mark.cause("wire.rewrite")
+def test_rewrite(lab, client, server, wire):
+    wire.rewrite("client > server: Flags [S]", flags="R")
+    connection = client.connect(server.listen(port=80))
+    connection.client.stays(SYN_SENT, seconds=0.2)
+
+@pytest.mark.cause("wire.fault.release")
+def test_fault_release(lab, client, server, wire):
+    held = wire.hold("client > server: Flags [S]")
+    connection = client.connect(server.listen(port=80))
+    held.meets()
+    held.release()
+    connection.client.reaches(ESTABLISHED, seconds=0.5)
+
+@pytest.mark.cause("wire.fault.delete")
+def test_fault_delete(lab, client, server, wire):
+    dropped = wire.drop("client > server: Flags [S]")
+    connection = client.connect(server.listen(port=80))
+    dropped.meets()
+    dropped.delete()
+    connection.client.reaches(ESTABLISHED, seconds=5)
+
 @pytest.mark.cause("server.type")
 def test_type(lab, server):
     program = server.start([sys.executable, "-c", "print(input())"])

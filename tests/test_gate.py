@@ -67,6 +67,7 @@ OPENERS: dict[str, Callable[[], object]] = {
     "filter_socket": lambda: gate.filter_socket().close(),
     "netfilter_events": lambda: gate.netfilter_events(1).close(),
     "frame_sender": lambda: gate.frame_sender("lo").close(),
+    "unbound_packet_socket": lambda: gate.unbound_packet_socket().close(),
     "interface_socket": lambda: gate.interface_socket().close(),
     "write_sysctl": _write_present_value,
 }

@@ -144,6 +144,7 @@ class ProgramEnded:
 class RuleChanged:
     """A filter rule was ``applied``, ``deleted``, ``suspended``, ``resumed``, or just ``counted``.
 
+    Or a fault of a wire, whose `line` begins with its verb: ``applied``, ``released``, ``deleted``.
     `packets` and `octets` are the rule's own counter at that moment.
     """
 

@@ -131,6 +131,33 @@ class FlowChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class WireActed:
+    """The wire between the hosts did something to a segment that a fault of the scenario chose.
+
+    Exact. `action` is ``held``, ``delayed``, ``released`` (what was held or delayed went on),
+    ``duplicated``, ``damaged``, ``dropped`` or ``rewritten``; `line` the fault as the scenario
+    wrote it, and `fault` its number. Of the segment, as it came to the wire at `came` (ns): its
+    addresses, flags in tcpdump's letters, sequence number, acknowledgement, octets of payload.
+    `time` is `came`, but that of the release for what was released.
+    """
+
+    time: int
+    host: str
+    fault: int
+    line: str
+    action: str
+    source: Address
+    destination: Address
+    flags: str
+    sequence: int
+    acknowledgement: int | None = None
+    length: int = 0
+    came: int = 0
+    detail: str = ""
+    """How: ``by 0.3 s``, ``window 0``."""
+
+
+@dataclass(frozen=True, slots=True)
 class WitnessJoined:
     """A source of evidence beside the samples and captures is there from now on, or why it is not.
 
@@ -162,6 +189,7 @@ KernelEvent = (
     | PacketDropped
     | FilterDecided
     | FlowChanged
+    | WireActed
     | WitnessJoined
     | RecordsLost
 )

@@ -3,6 +3,7 @@
 from harness.lab.connection import Connection
 from harness.lab.endpoint import BOTH, READ, WRITE, Endpoint
 from harness.lab.errors import HostGone, LabError, SandboxUnavailable
+from harness.lab.fault import Fault
 from harness.lab.host import Host
 from harness.lab.lab import Lab
 from harness.lab.listener import Listener
@@ -10,6 +11,7 @@ from harness.lab.opening import open_lab
 from harness.lab.program import Program
 from harness.lab.rule import Rule
 from harness.lab.sandbox import Sandbox
+from harness.lab.wire import Wire
 
 __all__ = [
     "BOTH",
@@ -17,6 +19,7 @@ __all__ = [
     "WRITE",
     "Connection",
     "Endpoint",
+    "Fault",
     "Host",
     "HostGone",
     "Lab",
@@ -26,5 +29,6 @@ __all__ = [
     "Rule",
     "Sandbox",
     "SandboxUnavailable",
+    "Wire",
     "open_lab",
 ]

@@ -29,10 +29,12 @@ from harness.lab.messages import Channel, ChannelClosedError
 from harness.lab.packet_ring import PacketRing
 from harness.lab.program_streams import Input, Output
 from harness.lab.programs import Programs
+from harness.lab.relay import Relay
 from harness.lab.rules import FilterTable
 from harness.lab.sampler import Sampler
 from harness.lab.sockets import OpenSocket, Sockets
-from harness.lab.topology import ROUTER
+from harness.lab.topology import ROUTER, WIRE
+from harness.lab.wire_faults import Faults
 
 LARGEST_MASK = 32
 """Processors that fit into a mask of one word."""
@@ -66,6 +68,8 @@ class Agent:
         self._filter = FilterTable(gate.filter_socket)
         witness = self._name, self._filter, self._selector, self._channel.send
         self._trace, self._conntrack = FilterTrace(*witness), ConntrackEvents(*witness)
+        self._relay: Relay | None = None
+        self._faults: Faults | None = None
         self._clock_offset = time.time_ns() - time.monotonic_ns()
         self._wake, write_end = socket.socketpair()
         for end in (self._wake, write_end):
@@ -85,6 +89,13 @@ class Agent:
             except ChannelClosedError:
                 return
 
+    def pass_on_frames(self, names: tuple[str, ...]) -> None:
+        """Be a wire from now on: what comes in at one of two interfaces goes out of the other."""
+        self._relay = Relay((names[0], names[1]))
+        self._faults = Faults(self._name, self._relay, self._channel.send)
+        for port in self._relay.ports:
+            self._selector.register(port.fileno(), selectors.EVENT_READ, self._faults)
+
     def introduce(self, interface_names: dict[int, str]) -> None:
         """Tell the test process that the host is ready, and what it is like."""
         ready = HostReady(
@@ -97,8 +108,12 @@ class Agent:
 
     def _turn(self) -> None:
         timeout = 0.001 if self._channel.wants_to_write else self._sampler.wait()
+        if self._faults is not None:
+            timeout = min(timeout, self._faults.wait())
         for key, mask in self._selector.select(timeout):
             self._handle(key.data, mask)
+        if self._faults is not None:
+            self._faults.send_what_is_due()
         self._channel.flush()
         self._sampler.look_if_due()
 
@@ -112,7 +127,7 @@ class Agent:
             self._wake.recv(4096)
             self._programs.reap()
             self._sampler.happened()
-        elif isinstance(source, (Output, Input, FilterTrace, ConntrackEvents)):
+        elif isinstance(source, (Output, Input, FilterTrace, ConntrackEvents, Faults)):
             source.ready()
         elif isinstance(source, PacketRing):
             source.drain()
@@ -158,6 +173,8 @@ class Agent:
         self._conntrack.settle()
         self._chosen.settle()
         lost = self.capture.count_losses()
+        if self._relay is not None:
+            lost += self._relay.count_losses()
         if lost:
             self._channel.send(FramesLost(time.time_ns(), self._name, lost))
         step = time.time_ns() - time.monotonic_ns() - self._clock_offset
@@ -191,6 +208,12 @@ class Agent:
     def do_capture(self, what: str, arguments: tuple[Any, ...]) -> None:
         """A method of :class:`ChosenCaptures`."""
         getattr(self._chosen, what)(*arguments)
+
+    def do_fault(self, what: str, arguments: tuple[Any, ...]) -> Any:
+        """A method of the wire's :class:`Faults`."""
+        if self._faults is None:
+            raise LookupError(f"{self._name} is no wire")
+        return getattr(self._faults, what)(*arguments)
 
     def do_watch_conntrack(self) -> str:
         """See :meth:`ConntrackEvents.begin`."""
@@ -244,7 +267,10 @@ def be_a_host(
     names, messages, hosts_file = pickle.loads(answer)
     _replace_file("/etc/hosts", hosts_file)
     _replace_file("/etc/resolv.conf", "")
-    agent.introduce(interfaces.set_up(names, messages))
+    interface_names = interfaces.set_up(names, messages)
+    if description.name == WIRE:
+        agent.pass_on_frames(names)
+    agent.introduce(interface_names)
     agent.run()
 
 

@@ -129,6 +129,12 @@ def frame_sender(interface: str) -> socket.socket:
     return sender
 
 
+def unbound_packet_socket() -> socket.socket:
+    """A packet(7) socket of the present namespace that hears nothing before it is bound."""
+    prove_outside_host()
+    return socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+
+
 def interface_socket() -> socket.socket:
     """A datagram socket in the present namespace for interface ioctls (netdevice(7))."""
     prove_outside_host()

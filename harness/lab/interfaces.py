@@ -20,7 +20,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.lab import gate
-from harness.lab.topology import PREFIX_IPV6, SWITCH, Interface, Plan, number_in_addresses, plan
+from harness.lab.topology import (
+    PREFIX_IPV6,
+    SWITCH,
+    WIRE,
+    Interface,
+    Plan,
+    number_in_addresses,
+    plan,
+)
 
 SIOCETHTOOL = 0x8946
 ETHTOOL_GLINK = 0x0A
@@ -76,9 +84,9 @@ class PreparedLab:
 
 
 @functools.cache
-def prepare(hosts: tuple[str, ...], *, router: bool) -> PreparedLab:
+def prepare(hosts: tuple[str, ...], *, router: bool = False, wire: bool = False) -> PreparedLab:
     """Have pyroute2 encode the messages for labs with these hosts."""
-    shape = plan(hosts, router=router, number=STAND_IN)
+    shape = plan(hosts, router=router, wire=wire, number=STAND_IN)
     return PreparedLab(
         tuple(_encoded(_lay_cable, ends) for ends in shape.cables),
         {name: _encoded(_set_up, name, shape) for name in shape.hosts},
@@ -122,6 +130,9 @@ def _set_up(encoder: Any, host: str, shape: Plan) -> None:
     for index, interface in enumerate(shape.interfaces(host), start=FIRST):
         if host == SWITCH:
             encoder.link("set", index=index, master=BRIDGE, state="up")
+        elif host == WIRE:
+            encoder.link("set", index=index, flags=IFF_NOARP, mask=IFF_NOARP)
+            encoder.link("set", index=index, state="up")
         else:
             _address(encoder, index, interface)
 

@@ -32,7 +32,8 @@ from harness.lab.rules import HostAddresses, RuleNotAppliedError
 from harness.lab.sandbox import Sandbox
 from harness.lab.sandbox_process import LabRequest
 from harness.lab.segments_seen import SegmentsSeen
-from harness.lab.topology import ROUTER, SWITCH, Family, host_names
+from harness.lab.topology import ROUTER, SWITCH, WIRE, Family, host_names
+from harness.lab.wire import Wire, wire_of
 from harness.tcp.segment import Segment
 
 READY_LIMIT = 30.0
@@ -57,7 +58,7 @@ class Lab:
         self.sandbox = sandbox
         self.request = request
         self.family: Family = request.families[0]
-        self.timeline = Timeline(title=title, between=frozenset({ROUTER, SWITCH}))
+        self.timeline = Timeline(title=title, between=frozenset({ROUTER, SWITCH, WIRE}))
         self.calls: list[Call] = []
         self.rules: list[Rule] = []
         """The filter rules that the scenario made and has not deleted."""
@@ -82,7 +83,7 @@ class Lab:
         self.seen = SegmentsSeen(self)
 
     def _open(self) -> None:
-        names = host_names(self.request.hosts, router=self.request.router)
+        names = host_names(self.request.hosts, router=self.request.router, wire=self.request.wire)
         self._lines = {name: Line(self, name) for name in names}
         for line in self._lines.values():
             self._selector.register(line.channel, selectors.EVENT_READ, line.read)
@@ -114,6 +115,11 @@ class Lab:
         self._place = self._kernel.join(plan, namespaces, self.timeline.add)
         for descriptor in self._kernel.descriptors():
             self._selector.register(descriptor, selectors.EVENT_READ, self._kernel.read)
+
+    @property
+    def wire(self) -> Wire:
+        """The wire between the hosts, where one was asked for: what holds, delays, damages."""
+        return wire_of(self, self._lines.get(WIRE))
 
     @staticmethod
     def _is_settled(line: Line) -> bool:

@@ -20,9 +20,10 @@ def open_lab(
     families: tuple[Family, ...] = ("ipv4",),
     capture_loopback: bool = False,
     title: str = "",
+    wire: bool = False,
 ) -> Iterator[Lab]:
     """A lab that is up inside the block, and gone after it."""
-    request = LabRequest(sandbox.next_lab(), hosts, router, families, capture_loopback)
+    request = LabRequest(sandbox.next_lab(), hosts, router, families, capture_loopback, wire)
     lab = Lab(sandbox, request, title)
     try:
         yield lab

@@ -46,6 +46,7 @@ class LabRequest:
     router: bool
     families: tuple[Family, ...]
     capture_loopback: bool = False
+    wire: bool = False
 
 
 @dataclass(slots=True)
@@ -88,15 +89,17 @@ class _Sandbox:
                 os.close(descriptor)
 
     def _open(self, request: LabRequest, descriptors: list[int]) -> tuple[Plan, list[int]]:
-        names = host_names(request.hosts, router=request.router)
-        prepare(request.hosts, router=request.router)
+        names = host_names(request.hosts, router=request.router, wire=request.wire)
+        prepare(request.hosts, router=request.router, wire=request.wire)
         births: dict[str, _Birth] = {}
         try:
             for position, host in enumerate(names):
                 start = DESCRIPTORS_PER_HOST * position
                 own = descriptors[start : start + DESCRIPTORS_PER_HOST]
                 births[host] = self._bear(request, host, own, descriptors, births)
-            made = plan(request.hosts, router=request.router, number=_lab_number(births))
+            made = plan(
+                request.hosts, router=request.router, wire=request.wire, number=_lab_number(births)
+            )
             self._connect(request, made, births)
         except BaseException:
             self._end([birth.pid for birth in births.values()])
@@ -141,7 +144,7 @@ class _Sandbox:
     @staticmethod
     def _connect(request: LabRequest, made: Plan, births: dict[str, _Birth]) -> None:
         """Lay the cables, then tell each host how to set up its ends, and everybody's names."""
-        prepared = prepare(request.hosts, router=request.router)
+        prepared = prepare(request.hosts, router=request.router, wire=request.wire)
         for position, ends in enumerate(made.cables):
             processes = births[ends[0].host].pid, births[ends[1].host].pid
             gate.send_messages(prepared.cable(position, processes))
@@ -244,7 +247,7 @@ def _guard(child: int, lifeline: socket.socket) -> int:
 
 def _warm_up() -> None:
     """Do first what every host does first; its agent then inherits the outcome."""
-    prepare(("client", "server"), router=False)
+    prepare(("client", "server"), router=False, wire=False)
     psutil.net_connections(kind="tcp")
     pickle.loads(pickle.dumps(HostReady(0, "", 0, {})))
     gc.freeze()

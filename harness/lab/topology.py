@@ -2,8 +2,9 @@
 
 Pure: a plan of interfaces, addresses, static neighbours and routes. Two hosts are joined by one
 cable; more are joined by a switch (a bridge in a namespace of its own), or, when a router is asked
-for, each by a cable to the router. The lab's number goes into every address, so that whoever sees
-an address anywhere on the machine can tell the lab.
+for, each by a cable to the router. A wire between two hosts is a host without addresses: frames
+come out of it as they went in, unless a fault is asked for. The lab's number goes into every
+address, so that whoever sees an address anywhere on the machine can tell the lab.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ Family = Literal["ipv4", "ipv6"]
 
 ROUTER = "router"
 SWITCH = "switch"
+WIRE = "wire"
 INTERFACE = "eth0"
 LABS = 1 << 16
 PREFIX_IPV6 = 64
@@ -86,26 +88,34 @@ def check_names(hosts: tuple[str, ...]) -> None:
             raise TopologyError(
                 f"{name!r} is no host name: a small letter first, then small letters, digits, '-'"
             )
-        if name in (ROUTER, SWITCH):
+        if name in (ROUTER, SWITCH, WIRE):
             raise TopologyError(f"{name!r} is the name of what lies between the hosts; use another")
     if len(set(hosts)) != len(hosts):
         raise TopologyError(f"each host once: {hosts!r}")
 
 
-def host_names(hosts: tuple[str, ...], *, router: bool) -> tuple[str, ...]:
+def host_names(
+    hosts: tuple[str, ...], *, router: bool = False, wire: bool = False
+) -> tuple[str, ...]:
     """Every namespace that the plan for these hosts has: the hosts, then what lies between."""
+    if wire:
+        return (*hosts, WIRE)
     if router:
         return (*hosts, ROUTER)
     return hosts if len(hosts) == 2 else (*hosts, SWITCH)
 
 
-def plan(hosts: tuple[str, ...], *, router: bool, number: int) -> Plan:
+def plan(hosts: tuple[str, ...], *, router: bool = False, wire: bool = False, number: int) -> Plan:
     """The plan of lab `number` (0 to 65535) with these hosts."""
     check_names(hosts)
+    if wire and (router or len(hosts) > 2):
+        raise TopologyError("a wire joins two hosts directly: no third host, and no router")
     if not 0 <= number < LABS:
         raise TopologyError(f"lab number {number}: 0 to {LABS - 1}")
     if router:
         return _through_router(hosts, number)
+    if wire:
+        return _through_wire(hosts, number)
     if len(hosts) == 2:
         return _by_cable(hosts, number)
     return _through_switch(hosts, number)
@@ -148,6 +158,15 @@ def _named(interfaces: list[Interface]) -> dict[str, dict[Family, str]]:
 def _by_cable(hosts: tuple[str, ...], number: int) -> Plan:
     first, second = (_host_end(number, hosts, position) for position in (1, 2))
     return Plan(number, hosts, ((first, second),), _named([first, second]))
+
+
+def _through_wire(hosts: tuple[str, ...], number: int) -> Plan:
+    ends = [_host_end(number, hosts, position) for position in (1, 2)]
+    cables = tuple(
+        (end, Interface(WIRE, f"to-{end.host}"[:15], _mac(position, side=1)))
+        for position, end in enumerate(ends, start=1)
+    )
+    return Plan(number, host_names(hosts, wire=True), cables, _named(ends))
 
 
 def _through_switch(hosts: tuple[str, ...], number: int) -> Plan:

@@ -19,19 +19,23 @@ from typing import Any, NamedTuple
 
 from harness.evidence.events import CallEnded
 from harness.evidence.verdicts import ExpectationFailed
+from harness.lab.addressed_host import AddressedHost
 from harness.lab.call import Call
 from harness.lab.connection import Connection
 from harness.lab.crafted_peer import CraftedPeer, crafted_end
 from harness.lab.endpoint import Endpoint
+from harness.lab.fault import Fault
 from harness.lab.host import ANY_ADDRESS, FAMILY_NUMBERS, Host, Options
 from harness.lab.listener import Listener, PassiveEnd
 from harness.lab.program import Found, Program
 from harness.lab.rule import Rule
 from harness.lab.rules import parse
-from harness.tcp.segment import Address
+from harness.lab.wire import Wire
+from harness.tcp.segment import Address, Segment
 
-NO_PROGRAM, NO_PROCESS = 0, 0
-"""Numbers that no program of a lab and no process has."""
+NO_PROGRAM, NO_PROCESS, NO_FAULT = 0, 0, 0
+"""Numbers that no program of a lab, no process, and no fault of a wire has."""
+FAULTS = ("hold", "delay", "duplicate", "corrupt", "drop", "rewrite")
 _CAUSE = re.compile(r"([a-z][a-z0-9-]*)\.([a-z_.]+)")
 
 
@@ -52,6 +56,28 @@ class InertRule(Rule):
         return 0, 0
 
     def _change(self, what: str, change: str) -> None:
+        """Leave everything as it is; nothing is recorded either."""
+
+
+class InertFault(Fault):
+    """A fault of the wire that was not made: it chooses nothing, and holds nothing."""
+
+    @property
+    def count(self) -> int:
+        """None at all."""
+        return 0
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """None at all."""
+        return ()
+
+    def meets(self, number: int = 1, *, seconds: float | None = None) -> tuple[Segment, ...]:
+        """Fail as an expectation does, and at once: what is not there meets nothing."""
+        del number, seconds
+        raise ExpectationFailed(f"{self!r} meets nothing: it was withheld, so it is not there")
+
+    def _end(self, change: str) -> None:
         """Leave everything as it is; nothing is recorded either."""
 
 
@@ -149,7 +175,7 @@ class Withholding:
     def _in_the_place_of(self, real: Callable[..., Any], verb: _Verb) -> Callable[..., Any]:
         @wraps(real)
         def asked(subject: Any, *arguments: Any, **named: Any) -> Any:
-            host = subject if isinstance(subject, Host) else subject.host
+            host = subject if isinstance(subject, AddressedHost) else subject.host
             if host.name == self.cause.host and verb.counts(*arguments, **named):
                 self._came += 1
                 if self.cause.occurrence in (None, self._came):
@@ -224,6 +250,13 @@ def _apply_nothing(host: Host, line: str) -> Rule:
     return InertRule(host, None, line)
 
 
+def _fault(verb: str) -> _Verb:
+    def instead(wire: Wire, which: str, **_: Any) -> Fault:
+        return InertFault(wire, NO_FAULT, f"{verb} {which}")
+
+    return _Verb(Wire, verb, instead)
+
+
 def _call_of(host: Host, name: str) -> Call:
     return WithheldCall(host, host.lab.next_call(), name)
 
@@ -251,6 +284,8 @@ VERBS: Mapping[str, _Verb] = {
         name: _socket_call(name)
         for name in ("send", "receive", "shutdown", "close", "abort", "set_option")
     },
+    **{verb: _fault(verb) for verb in FAULTS},
+    **{f"fault.{name}": _Verb(Fault, name, _nothing) for name in ("release", "delete")},
     **{f"rule.{name}": _Verb(Rule, name, _nothing) for name in ("delete", "suspend", "resume")},
     **{
         name: _Verb(Program, name, _nothing)

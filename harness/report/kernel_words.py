@@ -12,6 +12,7 @@ from harness.evidence.kernel_events import (
     Retransmitted,
     SocketGlanced,
     StateChanged,
+    WireActed,
     WitnessJoined,
 )
 from harness.evidence.timeline import HostNames
@@ -39,7 +40,7 @@ def kernel_event_text(names: HostNames, event: KernelEvent) -> str:
 
 def _about_packets(
     names: HostNames,
-    event: PacketDropped | FilterDecided | FlowChanged | WitnessJoined | RecordsLost,
+    event: PacketDropped | FilterDecided | FlowChanged | WireActed | WitnessJoined | RecordsLost,
 ) -> str:
     match event:
         case PacketDropped():
@@ -51,10 +52,20 @@ def _about_packets(
         case FlowChanged():
             way = f"{names.endpoint(event.source)} > {names.endpoint(event.destination)}"
             return f"conntrack: {way} {event.change} {event.state}".rstrip()
+        case WireActed():
+            return wire_act_text(names, event)
         case WitnessJoined():
             return f"{event.witness}: {f'not there: {event.missing}' if event.missing else 'there'}"
         case RecordsLost():
             return f"{event.witness} LOST {event.count} RECORDS"
+
+
+def wire_act_text(names: HostNames, event: WireActed) -> str:
+    """``held client.43210 > server.80 Flags [P.], seq 5, length 3``, and how."""
+    way = f"{names.endpoint(event.source)} > {names.endpoint(event.destination)}"
+    length = f", length {event.length}" if event.length else ""
+    how = f": {event.detail}" if event.detail else ""
+    return f"{event.action} {way} Flags [{event.flags}], seq {event.sequence}{length}{how}"
 
 
 def _ends(names: HostNames, local: Address, remote: Address | None) -> str:

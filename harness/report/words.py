@@ -38,8 +38,8 @@ LONGEST_VALUE = 60
 
 
 def rule_text(event: RuleChanged) -> str:
-    """``iptables -A INPUT -s server -j DROP: deleted, 3 packets``."""
-    text = f"iptables {event.line}"
+    """``iptables -A INPUT -s server -j DROP: deleted, 3 packets``; a fault of a wire as it is."""
+    text = f"iptables {event.line}" if event.line.lstrip().startswith("-") else event.line
     if event.change == "applied":
         return text
     counted = f"{event.packets} packet{'' if event.packets == 1 else 's'}"

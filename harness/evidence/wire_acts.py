@@ -1,0 +1,53 @@
+"""What a wire between the hosts did to which captured segment.
+
+Pure. An act tells of a segment by its content and by when it came to the wire; the capture of its
+sender has the same segment, sent just before.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterator
+
+from harness.evidence.kernel_events import WireActed
+from harness.evidence.timeline import Timeline
+from harness.tcp.segment import Segment
+
+_Content = tuple[object, ...]
+RELEASED = "released"
+
+
+def acts_by_segment(timeline: Timeline) -> dict[Segment, list[WireActed]]:
+    """Everything that a wire did to each segment of the wire, in the order in which it did it."""
+    found: dict[Segment, list[WireActed]] = defaultdict(list)
+    for segment, act in _acts(timeline):
+        found[segment].append(act)
+    return found
+
+
+def segments_of_fault(timeline: Timeline, fault: int) -> tuple[Segment, ...]:
+    """The segments that a fault of the wire has chosen, as they were sent, in order."""
+    return tuple(
+        segment for segment, act in _acts(timeline) if act.fault == fault and act.action != RELEASED
+    )
+
+
+def _acts(timeline: Timeline) -> Iterator[tuple[Segment, WireActed]]:
+    acts = [event for event in timeline.events if isinstance(event, WireActed)]
+    if not acts:
+        return
+    sent: dict[_Content, list[Segment]] = defaultdict(list)
+    for segment in timeline.wire:
+        sent[_content(segment)].append(segment)
+    for act in acts:
+        candidates = sent.get(_content(act), [])
+        index = bisect_right(candidates, act.came, key=lambda each: each.time)
+        if index:
+            yield candidates[index - 1], act
+
+
+def _content(of: Segment | WireActed) -> _Content:
+    """What a segment and the act have in common."""
+    ends = of.source, of.destination
+    return *ends, of.flags, of.sequence, of.acknowledgement, of.length
