@@ -45,9 +45,13 @@ class Endpoint(WitnessedSocket):
         call = self._call("send", "send", data=content, flags=socket.MSG_OOB if urgent else 0)
         return self._succeeds(call) if wait else call
 
-    def receive(self, size: int = LARGEST_RECEIVE) -> Call:
-        """Begin recv(2) of at most `size` bytes; returns at once, also when nothing is there."""
-        return self._call("receive", "recv", size=size)
+    def receive(self, size: int = LARGEST_RECEIVE, *, urgent: bool = False) -> Call:
+        """Begin recv(2) of at most `size` bytes; returns at once, also when nothing is there.
+
+        `urgent`: of the one that is out of band (MSG_OOB); EINVAL when there is none.
+        """
+        flags = socket.MSG_OOB if urgent else 0
+        return self._call("receive", "recv", size=size, flags=flags)
 
     def receives(self, expected: bytes) -> None:
         """Expect to read exactly these bytes next, in as many recv(2) as it takes."""

@@ -118,11 +118,12 @@ class Sockets:
 
         self._begin(call, listener, "accept", "", attempt, writing=False)
 
-    def receive(self, call: int, number: int, size: int) -> None:
+    def receive(self, call: int, number: int, size: int, flags: int) -> None:
         """recv(2) of at most `size` bytes; the result is the bytes, empty at the end of file."""
         opened = self._open[number]
+        detail = f"{size} bytes" + (", MSG_OOB" if flags & socket.MSG_OOB else "")
         self._begin(
-            call, opened, "recv", f"{size} bytes", lambda: opened.real.recv(size), writing=False
+            call, opened, "recv", detail, lambda: opened.real.recv(size, flags), writing=False
         )
 
     def send(self, call: int, number: int, data: bytes, flags: int) -> None:

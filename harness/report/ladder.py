@@ -20,6 +20,7 @@ from harness.evidence.events import (
 )
 from harness.evidence.timeline import EndpointKey, Timeline
 from harness.report.clock import duration, moment
+from harness.report.crafted import crafted_segments
 from harness.report.delivery import dropping_rules, lost_segments
 from harness.report.drawing import TIME_WIDTH, Lanes
 from harness.report.html.states import bars
@@ -138,6 +139,7 @@ class _Ladder:
         self.lanes = Lanes.spread(len(self.names.heads), self.width)
         self.lost = lost_segments(self.timeline)
         self.rules = dropping_rules(self.timeline)
+        self.crafted = crafted_segments(self.timeline)
         self._latest = 0
 
     def head(self) -> str:
@@ -185,7 +187,7 @@ class _Ladder:
             self.names.lane(segment.source, segment.destination),
             self.names.lane(segment.destination, segment.source),
         )
-        words = item.words()
+        words = [*item.words(), *self.crafted.get(segment, ())]
         if self.names.several:
             words[0] = f"{segment.source.port} > {segment.destination.port} {words[0]}"
         lost = self._end(segment)

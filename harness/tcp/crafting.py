@@ -61,16 +61,17 @@ def read_layer(text: str, letters: Mapping[str, int], payload: bytes = b"") -> A
 
     letters: what they stand for, ``lab.sees`` binds them. Errors: CraftingError.
     """
+    written = text.strip().splitlines()
+    if len(written) > 1:
+        raise CraftingError(f"one segment at a time, not {len(written)} lines: {text!r}")
     try:
-        lines = parse_pattern(text if ">" in text else f"a > b: {text.strip()}")
+        (line,) = parse_pattern(text if ">" in text else f"a > b: {text.strip()}")
     except NotationError as error:
         raise CraftingError(
             f"a segment to be sent cannot be read from {text!r}: expected {error.expected}\n"
             f"  at {error.line[error.column :] or 'its end'!r}\n  for example: {EXAMPLE}"
         ) from None
-    line, *more = lines
-    if more or not isinstance(line, Line):
-        raise CraftingError(f"one segment at a time, not {len(lines)} lines: {text!r}")
+    assert isinstance(line, Line)  # a lone gap is refused
     return _Writer(line, letters).layer(payload)
 
 
