@@ -21,6 +21,7 @@ from tests.report_samples import (
     traced_story,
     write_many,
 )
+from tests.tls_octets import tls_story
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -44,6 +45,7 @@ STORIES: dict[str, tuple[Callable[[], Timeline], list[list[str]]]] = {
     ),
     "crossing": (crossing_story, [["client", "ESTABLISHED"], ["server", "ESTABLISHED"]]),
     "long": (lambda: long_story(600), [["client", "ESTABLISHED"]]),
+    "tls": (tls_story, []),
 }
 STORED = 5.0
 """Seconds in which the browser has stored what a page has asked it to remember."""

@@ -76,7 +76,7 @@ def _headers(data: bytes, link_type: int) -> Headers | None:
 def capture_timeline(capture: CaptureFile, connections: list[Connection], most: int) -> Timeline:
     """The frames of some connections as a timeline, as many of each capture point as `most`.
 
-    Payloads are left out. Raises OSError. Of connections that used the same ports one after the
+    Raises OSError. Of connections that used the same ports one after the
     other each has what lies between its first and its last segment.
     """
     spans: dict[frozenset[object], list[Connection]] = {}
@@ -101,9 +101,8 @@ def capture_timeline(capture: CaptureFile, connections: list[Connection], most: 
             homes.setdefault(ends[0].ip, host)
         if len(timeline.frames[host]) < most:
             name = link.name if several else f"{WHOLE}{LOOPBACK}"
-            kept = data[: headers.payload]
             way: Literal["in", "out"] = "out" if sent else "in"
-            frame = CapturedFrame(time, name, way, kept, length, link.link_type)
+            frame = CapturedFrame(time, name, way, data, length, link.link_type)
             timeline.add_frames(host, [frame])
     return _with_names(timeline, homes)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 TIME_WIDTH = 12
@@ -50,14 +51,12 @@ class Lanes:
         """An arrow from one lane to another; `lost` is what stands where it breaks off."""
         line = self.empty()
         _write(line, 0, time)
-        start, end = (self.columns[lane] for lane in ends)
-        left, right = min(start, end) + 1, max(start, end) - 1
+        left, right = self._between(ends)
         for column in range(left, right + 1):
             line[column] = "-"
-        forward = start < end
+        forward = ends[0] < ends[1]
         lost = cut(lost, (right - left + 1) // 2)
-        room = right - left + 1 - SHAFT - 3 - (len(lost) + 4 if lost else 0)
-        text = _fitting(words, room)
+        text = _fitting(words, self._room(ends, lost))
         if not lost:
             line[right if forward else left] = ">" if forward else "<"
             _write(line, left + SHAFT, text)
@@ -68,6 +67,32 @@ class Lanes:
             _break_off(line, left, left + len(lost) + 3, f"{lost} x")
             _write(line, left + len(lost) + 3 + SHAFT, text)
         return "".join(line).rstrip()
+
+    def has_room(self, ends: tuple[int, int], words: list[str], lost: str = "") -> bool:
+        """Whether all of an arrow's words fit, but for the length, which the numbers tell too."""
+        left, right = self._between(ends)
+        room = self._room(ends, cut(lost, (right - left + 1) // 2))
+        kept = [word for word in words if not word.startswith("length")]
+        return len(_spaced(kept)) <= room
+
+    def below(self, ends: tuple[int, int], text: str) -> Iterator[str]:
+        """More words for the arrow on the line before, under its own."""
+        left, right = self._between(ends)
+        start = left + SHAFT + 1
+        for part in textwrap.wrap(text, max(right - start, 1)):
+            line = self.empty()
+            _write(line, start, part)
+            yield "".join(line).rstrip()
+
+    def _between(self, ends: tuple[int, int]) -> tuple[int, int]:
+        """The first and the last column between two lanes."""
+        start, end = (self.columns[lane] for lane in ends)
+        return min(start, end) + 1, max(start, end) - 1
+
+    def _room(self, ends: tuple[int, int], lost: str) -> int:
+        """Columns for the words on an arrow."""
+        left, right = self._between(ends)
+        return right - left + 1 - SHAFT - 3 - (len(lost) + 4 if lost else 0)
 
     def beside(self, time: str, lane: int, text: str) -> str:
         """Words at a lane: to its right, at the last lane to its left."""
@@ -121,12 +146,17 @@ def _fitting(words: list[str], room: int) -> str:
 
     The length goes first when something must: the sequence numbers tell it too.
     """
-    if len(", ".join(words)) > room:
+    if len(_spaced(words)) > room:
         words = [word for word in words if not word.startswith("length")]
-    text = f" {words[0]} "
+    text = _spaced(words[:1])
     for count in range(2, len(words) + 1):
-        longer = f" {words[0]} {', '.join(words[1:count])} "
+        longer = _spaced(words[:count])
         if len(longer) > room:
             break
         text = longer
     return text if len(text) <= room + SHAFT else ""
+
+
+def _spaced(words: list[str]) -> str:
+    """The flags and the other words, with a space around them."""
+    return f" {' '.join([words[0], ', '.join(words[1:])]).strip()} "

@@ -25,7 +25,7 @@ from harness.report.delivery import dropping_rules, lost_segments
 from harness.report.drawing import TIME_WIDTH, Lanes
 from harness.report.html.states import bars
 from harness.report.lanes import LaneNames
-from harness.report.numbers import Numbered, RelativeNumbers
+from harness.report.numbers import Numbered, numbered
 from harness.report.words import event_text, rule_text, sysctl_text
 from harness.tcp.inference import Inferred
 from harness.tcp.segment import Address, Segment
@@ -89,8 +89,7 @@ def _items(
     timeline: Timeline, shown: list[Segment], meanwhile: list[Item], *, complete: bool
 ) -> list[Item]:
     """The segments to be shown and what happened meanwhile, in the order of time."""
-    numbers = RelativeNumbers()
-    segments = [numbers.of(segment) for segment in timeline.wire][-len(shown) :]
+    segments = numbered(timeline.wire)[-len(shown) :]
     happened: list[Item] = [*_changes_of_state(timeline), *meanwhile]
     happened += [
         event for event in timeline.events if isinstance(event, Step | RuleChanged | SysctlSet)
@@ -165,7 +164,7 @@ class _Ladder:
         for item in items:
             if isinstance(item, Numbered):
                 yield from self.silence(item.segment.time)
-                yield self._arrow(item)
+                yield from self._arrow(item)
                 self._latest = item.segment.time
             elif isinstance(item, Reached):
                 yield from self._state(item)
@@ -181,7 +180,7 @@ class _Ladder:
             text = f"... {duration(quiet / NANOSECONDS)} of silence"
             yield self.lanes.between(f"{text} {when} ..." if when else f"{text} ...")
 
-    def _arrow(self, item: Numbered) -> str:
+    def _arrow(self, item: Numbered) -> Iterator[str]:
         segment = item.segment
         ends = (
             self.names.lane(segment.source, segment.destination),
@@ -191,7 +190,12 @@ class _Ladder:
         if self.names.several:
             words[0] = f"{segment.source.port} > {segment.destination.port} {words[0]}"
         lost = self._end(segment)
-        return self.lanes.arrow(moment(self.timeline, segment.time), ends, words, lost)
+        apart = item.tls and not self.lanes.has_room(ends, [*words, item.tls], lost)
+        if item.tls and not apart:
+            words.append(item.tls)
+        yield self.lanes.arrow(moment(self.timeline, segment.time), ends, words, lost)
+        if apart:
+            yield from self.lanes.below(ends, item.tls)
 
     def _end(self, segment: Segment) -> str:
         """What stands where the arrow breaks off; empty when it does not."""

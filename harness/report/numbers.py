@@ -6,8 +6,10 @@ from there. What an expectation writes as J+1 is 1 in this notation.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+from harness.report.tls_words import tls_words
 from harness.tcp.following import Following
 from harness.tcp.marks import SENT_AGAIN, Mark, mark_words
 from harness.tcp.segment import Segment
@@ -20,7 +22,8 @@ REMARKED = ~(Mark.RETRANSMISSION | Mark.ZERO_WINDOW | Mark.REUSED_PORTS)
 class Numbered:
     """A segment with its relative numbers, and what it is among those of its connection.
 
-    again: its octets had been sent before. remarks: what else there is to say, in words.
+    again: its octets had been sent before. remarks: what else there is to say, in words. tls: what
+    of TLS ends in it; empty for most.
     """
 
     segment: Segment
@@ -28,6 +31,7 @@ class Numbered:
     acknowledgement: int | None
     again: bool
     remarks: tuple[str, ...] = ()
+    tls: str = ""
 
     def words(self) -> list[str]:
         """``[F.]``, ``seq 1``, ``ack 1``, and what else there is to tell."""
@@ -65,3 +69,12 @@ class RelativeNumbers:
             bool(followed.marks & SENT_AGAIN),
             tuple(mark_words(followed.marks & REMARKED, followed.duplicate)),
         )
+
+
+def numbered(wire: Sequence[Segment]) -> list[Numbered]:
+    """Every segment with its numbers, and with what it says in TLS."""
+    numbers, spoken = RelativeNumbers(), tls_words(wire)
+    found = [numbers.of(segment) for segment in wire]
+    for place, words in spoken.items():
+        found[place] = replace(found[place], tls=words)
+    return found

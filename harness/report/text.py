@@ -11,6 +11,7 @@ from harness.report.clock import moment
 from harness.report.delivery import dropping_rules, lost_segments
 from harness.report.ladder import ladder
 from harness.report.states import states_table
+from harness.report.tls_words import tls_words
 from harness.report.words import event_text, sysctl_text
 from harness.tcp.notation import Origins, format_segment
 from harness.tcp.segment import Segment
@@ -35,10 +36,11 @@ def text_timeline(timeline: Timeline) -> str:
     Segments are written as tcpdump prints them, at the time when their sender sent them.
     """
     lost, rules = lost_segments(timeline), dropping_rules(timeline)
-    origins = Origins()
+    origins, spoken = Origins(), tls_words(timeline.wire)
     lines: list[tuple[int, str]] = []
-    for segment in timeline.wire:
+    for place, segment in enumerate(timeline.wire):
         text = format_segment(segment, lambda end: _host(timeline, end.ip), origins.of(segment))
+        text += f"  [{spoken[place]}]" if place in spoken else ""
         if segment in lost:
             text += f"  [lost {f'in {lost[segment]}' if lost[segment] else 'on the way'}"
             text += f", by {rules[segment]}]" if segment in rules else "]"

@@ -6,12 +6,13 @@ looks. Whether the talk is a good one is judged elsewhere, and nothing is decryp
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.tcp.following import Following
 from harness.tcp.segment import Address, Segment
-from harness.tls.hello import ClientHello, ServerHello, is_1_3, read_client_hello, read_server_hello
+from harness.tls.hello import ClientHello, ServerHello, read_client_hello, read_server_hello
 from harness.tls.messages import (
     CERTIFICATE,
     CLIENT_HELLO,
@@ -21,8 +22,8 @@ from harness.tls.messages import (
     read_certificates,
     read_encrypted_premaster,
 )
-from harness.tls.octets import NotSeen, TlsError
-from harness.tls.records import Alert, Record, begins_handshake, cut
+from harness.tls.octets import NotSeen
+from harness.tls.records import HANDSHAKE, Alert, Record, begins_handshake, cut
 from harness.tls.spoken import Spoken, is_answered_with_1_3, understand
 from harness.tls.stream import Stream, assemble
 from harness.tls.suites import RSA_KEY_EXCHANGE
@@ -33,19 +34,23 @@ _NAMES = {
     CERTIFICATE: "Certificate",
     CLIENT_KEY_EXCHANGE: "ClientKeyExchange",
 }
+LOOKED_AT = 4
+"""So many segments with data of each direction are looked at, to see whether it may be TLS."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
     """What client and server said to each other.
 
-    client_end, server_end: their addresses. Places count in the segments that were given.
+    client_end, server_end: their addresses. in_1_3: whether the server chose TLS 1.3. Places count
+    in the segments that were given.
     """
 
     client_end: Address
     server_end: Address
     client: Spoken
     server: Spoken
+    in_1_3: bool
 
     @property
     def is_tls(self) -> bool:
@@ -125,16 +130,10 @@ class Conversation:
             return f"the capture began in the middle; {spoken.problem or 'the hello is missing'}"
         if spoken.problem:
             return spoken.problem
-        if self._is_1_3():
+        if self.in_1_3:
             return "TLS 1.3 encrypts all that comes after ServerHello"
         names = [message.name for message in spoken.messages]
         return f"it sent {', '.join(names)}" if names else f"{len(spoken.records)} records came"
-
-    def _is_1_3(self) -> bool:
-        try:
-            return is_1_3(self.server_hello)
-        except TlsError:
-            return False
 
 
 def read(segments: Iterable[Segment], client: Address, server: Address) -> Conversation:
@@ -157,10 +156,16 @@ def read(segments: Iterable[Segment], client: Address, server: Address) -> Conve
     return _conversation(connections[-1], client, server)
 
 
-def conversations(segments: Iterable[Segment]) -> list[Conversation]:
+def conversations(segments: Sequence[Segment]) -> list[Conversation]:
     """Every connection among these segments that is TLS from its first octets on."""
+    pairs = _candidates(segments)
+    placed = (
+        (place, each)
+        for place, each in enumerate(segments)
+        if pairs and frozenset((each.source, each.destination)) in pairs
+    )
     found = []
-    for connection in _connections(enumerate(segments)):
+    for connection in _connections(placed):
         opener = connection[0][1]
         ends = opener.source, opener.destination
         one = _conversation(connection, *ends)
@@ -168,6 +173,24 @@ def conversations(segments: Iterable[Segment]) -> list[Conversation]:
             one = _conversation(connection, *ends[::-1])
         if one.is_tls:
             found.append(one)
+    return found
+
+
+def _candidates(segments: Sequence[Segment]) -> set[frozenset[Address]]:
+    """The pairs of ends of which one's first data may be TLS; other traffic costs this look only.
+
+    A few segments of each direction are looked at, because the first may have been overtaken.
+    """
+    looked: Counter[tuple[Address, Address]] = Counter()
+    found = set()
+    for segment in segments:
+        ends = segment.source, segment.destination
+        if segment.has("S"):
+            looked[ends] = 0
+        elif segment.payload and looked[ends] < LOOKED_AT:
+            looked[ends] += 1
+            if segment.payload[0] == HANDSHAKE:
+                found.add(frozenset(ends))
     return found
 
 
@@ -195,6 +218,7 @@ def _conversation(connection: list[Placed], client: Address, server: Address) ->
         server,
         understand(said, *records, in_1_3=in_1_3),
         understand(answered, *answers, in_1_3=in_1_3),
+        in_1_3,
     )
 
 

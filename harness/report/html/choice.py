@@ -9,7 +9,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from harness.report.numbers import Numbered, RelativeNumbers
+from harness.report.numbers import Numbered
+from harness.report.numbers import numbered as with_numbers
 from harness.tcp.notation import ABSOLUTE, Origin, Origins
 from harness.tcp.segment import Address, Segment
 
@@ -48,11 +49,11 @@ class LeftOut:
 
 def numbered(wire: list[Segment]) -> list[Sent]:
     """Every segment with its relative numbers, each repetition tied to its first."""
-    numbers, origins = RelativeNumbers(), Origins()
+    origins = Origins()
     firsts: dict[Octets, int] = {}
     found: list[Sent] = []
-    for place, segment in enumerate(wire):
-        one = numbers.of(segment)
+    for place, each in enumerate(with_numbers(wire)):
+        one, segment = each, each.segment
         ends = segment.source, segment.destination
         origin = origins.of(segment)
         octets = (*ends, segment.sequence, segment.end, segment.has("S"))

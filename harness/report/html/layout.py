@@ -108,7 +108,8 @@ def _arrows(scene: Scene, section: Section) -> Iterator[Arrow]:
         covers = sent.segment.time < under_way
         loss = scene.lost.get(sent.place)
         below = FALL + (RULE_BELOW if loss and loss.rule else 0.0)
-        needs = {ARROWS: (ABOVE_ARROW, below), _flight(sent): (0.0, FALL)}
+        above = ABOVE_ARROW + (LINE if sent.numbered.tls else 0.0)
+        needs = {ARROWS: (above, below), _flight(sent): (0.0, FALL)}
         start = Mark(sent.segment.time, needs, 1)
         arrival = scene.arrivals.get(sent.place)
         following = section.sent[index + 1 : index + 4]

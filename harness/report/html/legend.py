@@ -53,6 +53,9 @@ def _entries(scene: Scene) -> Iterator[tuple[list[Markup], str]]:
         broken = tag("line", x1=2, y1=9, x2=32, y2=9, class_="shaft")
         cross = tag("g", tag("path", d="M28 4l9 9m0 -9l-9 9"), class_="break")
         yield [tag("g", broken, cross, class_="segment lost")], "a segment that did not arrive"
+    if any(sent.numbered.tls for sent in shown):
+        words = tag("text", "TLS", x=16, y=13, class_="words tls")
+        yield [words], "the TLS records that end in a segment, by the names of what is in them"
     pieces = [piece for bar in scene.bars for piece in bar.pieces]
     if any(not piece.exact for piece in pieces):
         yield [_soft()], "a state as samples saw it: it began somewhere in the soft edge"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from harness.report.clock import since_start
 from harness.report.html.choice import Sent
 from harness.report.html.columns import Columns
-from harness.report.html.layout import Arrow, SectionLayout
+from harness.report.html.layout import LINE, Arrow, SectionLayout
 from harness.report.html.markup import Markup, joined, tag
 from harness.report.html.scene import Loss, Scene
 from harness.tcp.notation import format_segment
@@ -29,7 +29,7 @@ def full_text(scene: Scene, sent: Sent) -> str:
     """The segment as tcpdump prints it, with its time and what became of it."""
     timeline, segment = scene.timeline, sent.segment
     text = format_segment(segment, lambda end: timeline.names.host(end.ip), sent.origin)
-    remarks = ""
+    remarks = f"  ({sent.numbered.tls})" if sent.numbered.tls else ""
     if sent.first is not None:
         first = scene.every[sent.first].segment.time
         remarks += f"  (again; first at {since_start(timeline, first):.6f})"
@@ -94,8 +94,9 @@ def _break(start: float, x: float, y: float, lost: Loss) -> Markup:
     cross = f"M{x - 4.5:.1f} {y - 4.5:.1f}l9 9m0 -9l-9 9"
     if lost.rule:
         most = int(abs(x - start) / LETTER)
-        text = lost.rule if len(lost.rule) <= most else f"{lost.rule[: most - 1]}…"
-        words = tag("text", text, x=x, y=y + 15, text_anchor="end" if forward else "start")
+        words = tag(
+            "text", _cut(lost.rule, most), x=x, y=y + 15, text_anchor="end" if forward else "start"
+        )
     else:
         anchor = "start" if forward else "end"
         words = tag("text", lost_text(lost), x=x + beside, y=y + 3.5, text_anchor=anchor)
@@ -103,20 +104,37 @@ def _break(start: float, x: float, y: float, lost: Loss) -> Markup:
 
 
 def _words(columns: Columns, arrow: Arrow, start: float, end: float, share: float) -> Markup:
-    """Near the sender, above the line: as many of tcpdump's words as there is room for."""
+    """Near the sender, above the line: as many of tcpdump's words as there is room for.
+
+    What the segment says in TLS stands above them.
+    """
     segment = arrow.sent.segment
-    room = int((abs(end - start) * share - 2 * BESIDE) / LETTER)
     letter = columns.letter(segment.source, segment.destination)
-    text = _fitting(arrow.sent.numbered.words(), room - (2 if letter else 0))
-    forward = end >= start
+    before = len(letter) + 1 if letter else 0
+    room = int((abs(end - start) * share - 2 * BESIDE) / LETTER)
+    text = _fitting(arrow.sent.numbered.words(), room - before)
     content = [tag("tspan", letter, class_="letter"), f" {text}"] if letter else [text]
+    lines = [(content, len(text) + before, "words")]
+    if arrow.sent.numbered.tls:
+        spoken = _cut(arrow.sent.numbered.tls, room)
+        lines.append(([spoken], len(spoken), "words tls"))
+    forward = end >= start
     x, y = start + BESIDE if forward else start - BESIDE, arrow.start.y - 4
-    anchor = "start" if forward else "end"
-    words = tag("text", *content, x=x, y=y, text_anchor=anchor, class_="words")
-    width = (len(text) + (2 if letter else 0)) * LETTER
-    left = x if forward else x - width
-    plate = tag("rect", x=left - 2, y=y - 9.5, width=width + 4, height=12.0, class_="plate")
-    return joined([plate, words]) if arrow.covers else words
+    parts = []
+    for number, (said, letters, kind) in enumerate(lines):
+        height, width = y - LINE * number, letters * LETTER
+        anchor = "start" if forward else "end"
+        left = x if forward else x - width
+        if arrow.covers:
+            plate = {"x": left - 2, "y": height - 9.5, "width": width + 4, "height": 12.0}
+            parts.append(tag("rect", class_="plate", **plate))
+        parts.append(tag("text", *said, x=x, y=height, text_anchor=anchor, class_=kind))
+    return joined(parts)
+
+
+def _cut(text: str, most: int) -> str:
+    """The text, with an ellipsis where its end had to go."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _fitting(words: list[str], room: int) -> str:

@@ -52,6 +52,8 @@ def _packet(scene: Scene, sent: Sent) -> Markup:
     if loss is not None:
         word = "stopped" if loss.rule else "lost"
         marks.append(tag("span", word, class_="mark lost", title=lost_text(loss)))
+    if sent.numbered.tls:
+        marks.append(tag("span", sent.numbered.tls, class_="mark tls"))
     time = moment(scene.timeline, sent.segment.time).strip()
     cells = [sent.place + 1, time, joined(marks), text]
     return tag("tr", *(tag("td", cell) for cell in cells))

@@ -1,0 +1,137 @@
+"""TLS on the segments of every report; and nothing of it where no stream is TLS."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from harness.__main__ import main
+from harness.report.html.page import scenario_page
+from harness.report.text import ladder, text_timeline
+from harness.report.tls_words import tls_words
+from tests.report_samples import result_of, sampled_story
+from tests.test_tls import DATA, IN_1_3
+from tests.tls_octets import (
+    FINISHED,
+    FLIGHT,
+    HELLO,
+    certificates,
+    record,
+    rsa_handshake,
+    server_hello,
+    tls_story,
+)
+from tests.tls_talks import Flight, in_segments, write_pcap
+
+LADDER = """\
+  0.005000  |---- [P.] seq 1:51, ack 1, length 50, TLS ClientHello ----x lost  |
+  0.006000  |---- [P.] seq 1:51, ack 1, length 50, again, TLS ClientHello ---->|
+  0.007000  |<--- [P.] seq 1:1001, ack 51, length 1000, TLS ServerHello -------|
+  0.008000  |<--- [P.] seq 1001:1155, ack 51, length 154 ----------------------|
+            |     TLS Certificate, ServerHelloDone                             |
+  0.009000  |---- [P.] seq 51:393, ack 1155, length 342 ---------------------->|
+            |     TLS ClientKeyExchange, ChangeCipherSpec, Finished            |
+  0.010000  |<--- [P.] seq 1155:1230, ack 393, length 75 ----------------------|
+            |     TLS ChangeCipherSpec, Finished                               |
+  0.011000  |---- [P.] seq 393:1098, ack 1230, TLS application data ---------->|
+  0.012000  |<--- [P.] seq 1230:2230, ack 1098, length 1000 -------------------|
+  0.013000  |<--- [P.] seq 2230:3230, ack 1098, length 1000 -------------------|
+  0.014000  |<--- [P.] seq 3230:3304, ack 1098, length 74 ---------------------|
+            |     TLS application data, alert (encrypted)                      |
+"""
+
+
+def words(*flights: Flight, most: int = 1400) -> list[str]:
+    """What the segments after TCP's handshake say, in order; empty where one says nothing."""
+    segments = list(in_segments(flights, most))
+    found = tls_words(segments)
+    return [found.get(place, "") for place in range(3, len(segments))]
+
+
+def test_the_ladder_names_what_ends_in_a_segment() -> None:
+    text = ladder(tls_story())
+    assert LADDER in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("width", [60, 71, 80, 100, 140])
+def test_the_ladder_has_all_words_in_any_width(width: int) -> None:
+    text = ladder(tls_story(), width=width)
+    assert max(map(len, text.splitlines())) <= width
+    joined = " ".join(re.sub(r"[-|<>]", " ", text).split())
+    for each in tls_words(tls_story().wire).values():
+        assert each in joined
+
+
+def test_a_timeline_line_by_line() -> None:
+    text = text_timeline(tls_story())
+    assert text.count("length 50  [TLS ClientHello]") == 2
+    assert "length 50  [TLS ClientHello]  [lost on the way]" in text
+
+
+def test_the_page() -> None:
+    timeline = tls_story()
+    text = scenario_page(timeline, result_of(timeline), {}, [])
+    assert text.count('class="words tls"') == len(tls_words(timeline.wire)) + 1, "and the legend's"
+    assert '<span class="mark tls">TLS Certificate, ServerHelloDone</span>' in text
+    assert "length 154  (TLS Certificate, ServerHelloDone)  (captured at its destination" in text
+
+
+def test_other_traffic_has_nothing_of_it() -> None:
+    timeline = sampled_story()
+    page = scenario_page(timeline, result_of(timeline), {}, []).partition("</style>")[2]
+    for text in (ladder(timeline), text_timeline(timeline), page):
+        assert not re.search(r"\bTLS\b|\btls\b", text)
+
+
+def test_a_capture_from_anywhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_pcap(tmp_path / "capture", in_segments([*rsa_handshake(), (True, DATA)]))
+    assert main(["show", str(path), "--width", "80"]) == 0
+    text = capsys.readouterr().out
+    assert "TLS ServerHello, Certificate, ServerHelloDone" in text
+    assert ", TLS application data ---" in text
+
+
+def test_a_record_is_named_where_it_ends() -> None:
+    assert words((True, HELLO), most=20) == ["", "", "TLS ClientHello"]
+    flight = record(22, server_hello()) + record(22, certificates(b"c" * 40))
+    assert words((True, HELLO), (False, flight))[1:] == ["TLS ServerHello, Certificate"]
+
+
+def test_what_was_sent_again_says_it_again() -> None:
+    segments = list(in_segments([(True, HELLO), (False, FLIGHT)]))
+    again = [*segments[:4], segments[3], *segments[4:]]
+    assert [tls_words(again).get(place) for place in (3, 4)] == ["TLS ClientHello"] * 2
+
+
+def test_tls_1_3_hides_what_it_encrypts() -> None:
+    answer = record(22, server_hello(0x1301, IN_1_3)) + record(20, b"\x01") + DATA * 3
+    finished = record(20, b"\x01") + DATA
+    assert words((True, HELLO), (False, answer), (True, finished), (True, DATA)) == [
+        "TLS ClientHello",
+        "TLS ServerHello, ChangeCipherSpec, 3 encrypted records",
+        "TLS ChangeCipherSpec, encrypted record",
+        "TLS encrypted record",
+    ]
+
+
+def test_alerts_and_what_else_there_is() -> None:
+    first = [(True, HELLO), (False, FLIGHT)]
+    assert words(*first, (True, record(21, b"\x02\x30")))[2:] == ["TLS alert: unknown_ca"]
+    assert words(*first, (True, record(21, b"\x01\x70")))[2:] == [
+        "TLS alert: unrecognized_name (warning)"
+    ]
+    assert words(*first, (True, FINISHED + record(22, b"again")))[2:] == [
+        "TLS ChangeCipherSpec, Finished, handshake message (encrypted)"
+    ]
+    assert words(*first, (True, DATA * 2))[2:] == ["TLS application data (2 records)"]
+    long = certificates(b"c" * 500)
+    parts = record(22, long[:90]), record(22, long[90:])
+    assert words((True, HELLO), (False, parts[0]), (False, parts[1]))[1:] == [
+        *("TLS part of Certificate", "TLS Certificate")
+    ]
+    assert words((True, HELLO), (False, parts[0]))[1:] == ["TLS part of a handshake message"]
+
+
+def test_a_server_that_does_not_speak_tls() -> None:
+    assert words((True, HELLO), (False, b"HTTP/1.1 400 Bad Request\r\n")) == ["TLS ClientHello", ""]
