@@ -16,6 +16,7 @@ PACKAGES = {
     "dumpcap": "wireshark-common",
     "capinfos": "tshark",
     "netstat": "net-tools",
+    "setpriv": "util-linux",
     "ss": "iproute2",
     "ip": "iproute2",
     "ping": "iputils-ping",

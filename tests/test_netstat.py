@@ -17,6 +17,7 @@ from harness.report.folder import write_folder
 from harness.report.timeline_file import NAME
 from harness.tcp.segment import Address
 from harness.tcp.states import CLOSED, ESTABLISHED, FIN_WAIT1, LISTEN, SYN_RECV, State
+from tests.nginx import start_nginx
 from tests.recorded import at, empty_timeline
 
 HERE, THERE = Address("10.0.0.2", 16868), Address("10.0.0.1", 43210)
@@ -185,6 +186,21 @@ def test_sockets_of_several_processes_and_of_both_families(
     connection.server.reaches(ESTABLISHED, owner=forking.processes[1])
     assert sorted(server.netstat().splitlines()) == sorted(real_netstat(server))
     assert f"{forking.pid}/python3" in server.netstat()
+
+
+@pytest.mark.programs("netstat", "nginx")
+def test_a_program_that_calls_itself_something_else(
+    client: Host, server: Host, tmp_path: Path
+) -> None:
+    """nginx's processes write what they are over their command lines."""
+    web = start_nginx(server, tmp_path, "80; listen [::]:80")
+    connection = client.connect(web.listens(80))
+    connection.client.connecting.returns()
+    connection.server.reaches(ESTABLISHED, owner=web)
+    table = server.netstat()
+    assert sorted(table.splitlines()) == sorted(real_netstat(server))
+    assert f"{web.pid}/nginx: master pro"[:19] in table
+    assert "/nginx: worker pro" in table
 
 
 @pytest.mark.families("ipv4")

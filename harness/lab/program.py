@@ -122,8 +122,9 @@ class Program:
                 if (seen := lab.timeline.latest(key)) and seen.state is State.LISTEN
                 if self._can_serve(seen.local.ip) and self.has_process(seen.owner)
             ]
-            # "::" may serve IPv4 too, but a listener of its own goes before.
-            return min(found, key=lambda seen: ":" in seen.local.ip, default=None)
+            # "::" may serve IPv4 too, but a listener of its own goes before, also somebody else's.
+            first = min(found, key=lambda seen: ":" in seen.local.ip, default=None)
+            return first if first is None or self._is_served_by(first) else None
 
         what = f"to listen on port {port}" + (" with IPv6" if lab.family == "ipv6" else "")
         seen = self._wait_for(find, what)
@@ -133,6 +134,19 @@ class Program:
 
     def _can_serve(self, ip: str) -> bool:
         return ":" in ip if self.host.lab.family == "ipv6" else ":" not in ip or ip == "::"
+
+    def _is_served_by(self, listener: SocketSeen) -> bool:
+        """Whether connections of the lab's family come to this listener and to no other one."""
+        lab, port = self.host.lab, listener.local.port
+        if lab.family == "ipv6" or ":" not in listener.local.ip:
+            return True
+        latest = (lab.timeline.latest(key) for key in tuple(lab.timeline.endpoints()))
+        return not any(
+            (seen.host, seen.local.port, seen.state) == (self.host.name, port, State.LISTEN)
+            and ":" not in seen.local.ip
+            for seen in latest
+            if seen is not None
+        )
 
     def connects(self, listener: Listener) -> Connection:
         """Wait until the program has a socket that is connected, or connecting, to `listener`.

@@ -157,8 +157,8 @@ class Sampler:
         sampled_before, self._began_sampling = self._began_sampling, self._unchanged_at
         diagnoses = self._diagnose()  # first: what changes later, the next glance finds changed
         rows = _rows()
-        self._processes.notice({row.owner for row in rows.values() if row.owner is not None})
         first = _first_owners(rows, diagnoses)
+        self._processes.notice(set(first.values()))
         self.sampled_at = time.time_ns()  # after the reading: no state is dated before its cause
         self._glanced = self._lasting(diagnoses)
         present = {
