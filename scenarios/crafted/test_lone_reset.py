@@ -9,29 +9,32 @@ from harness.lab import Host, Lab
 from harness.lab.crafted_peer import CraftedPeer
 
 
-@pytest.mark.claims("T17")
+@pytest.mark.claims("T17", "R13")
 @pytest.mark.cause("client.sends")
 def test_the_next_number_ends_the_connection(lab: Lab, crafted: CraftedPeer) -> None:
     reading = crafted.peer.receive()
 
     lab.step("An RST with exactly the number that the server expects next.")
     crafted.sends("Flags [R], seq 1001")
-    crafted.peer.reaches(CLOSED)
+    gone = crafted.peer.reaches(CLOSED)
     reading.fails(errno.ECONNRESET)
-    lab.sees_only("client > server: Flags [R], seq 1001")
+    reset = lab.sees_only("client > server: Flags [R], seq 1001")
+    lab.figure([*reset, gone])
 
 
+@pytest.mark.claims("R13")
+@pytest.mark.claims("T17", holds=False)
 @pytest.mark.cause("client.sends", occurrence=1)
 def test_a_number_in_the_window_is_challenged(lab: Lab, server: Host, crafted: CraftedPeer) -> None:
     challenges = server.counter("TcpExtTCPChallengeACK")
 
     lab.step("An RST whose number lies in the window, but is not the next: a guess, perhaps.")
     crafted.sends("Flags [R], seq 1002")
-    lab.sees_only("""
+    challenged = lab.sees_only("""
         client > server: Flags [R], seq 1002
         server > client: Flags [.], seq K+1, ack 1001
     """)
-    crafted.peer.reaches(ESTABLISHED)
+    lab.figure([*challenged, crafted.peer.reaches(ESTABLISHED)])
     challenges.grows(by=1)
 
     lab.step("Who has reset in earnest answers the challenge with the number that it names.")

@@ -7,6 +7,7 @@ from harness.lab import Host, Lab
 from harness.lab.crafted_peer import CraftedPeer
 
 
+@pytest.mark.claims("R12")
 @pytest.mark.cause("client.sends")
 @pytest.mark.parametrize("number", [500, 1_000_000])
 def test_data_outside_the_window_is_answered_with_what_is_expected(
@@ -14,25 +15,26 @@ def test_data_outside_the_window_is_answered_with_what_is_expected(
 ) -> None:
     lab.step("Data from before what was received, or from beyond the window.")
     crafted.sends(f"Flags [P.], seq {number}, ack K+1", payload=b"hello")
-    lab.sees_only(f"""
+    answered = lab.sees_only(f"""
         client > server: Flags [P.], seq {number}, ack K+1, length 5
         server > client: Flags [.], seq K+1, ack 1001, length 0
     """)
-    crafted.peer.reaches(ESTABLISHED, receive_queue=0)
+    lab.figure([*answered, crafted.peer.reaches(ESTABLISHED, receive_queue=0)])
 
 
+@pytest.mark.claims("R14")
 @pytest.mark.cause("client.sends")
 def test_a_syn_in_the_middle_is_challenged(lab: Lab, server: Host, crafted: CraftedPeer) -> None:
     challenges = server.counter("TcpExtTCPSYNChallenge")
 
     lab.step("A SYN for a connection that is established: no new one, but a challenge.")
     crafted.sends("Flags [S], seq 7000")
-    lab.sees_only("""
+    challenged = lab.sees_only("""
         client > server: Flags [S], seq 7000
         server > client: Flags [.], seq K+1, ack 1001
     """)
     challenges.grows(by=1)
-    crafted.peer.reaches(ESTABLISHED)
+    lab.figure([*challenged, crafted.peer.reaches(ESTABLISHED)])
 
 
 @pytest.mark.cause("client.sends")
