@@ -8,12 +8,12 @@ from harness.lab import Lab
 from harness.lab.crafted_peer import CraftedPeer
 
 
-@pytest.mark.claims("T15")
+@pytest.mark.claims("T15", holds=False)
 @pytest.mark.cause("client.sends")
 def test_one_octet_is_urgent(lab: Lab, crafted: CraftedPeer) -> None:
     lab.step("Five octets; the urgent pointer says 3, which tcpdump prints beside a U.")
     crafted.sends("Flags [P.U], seq 1001, ack K+1, urg 3", payload=b"ab!cd")
-    lab.sees_only("""
+    marked, _ = lab.sees_only("""
         client > server: Flags [P.U], seq 1001:1006, ack K+1, urg 3, length 5
         server > client: Flags [.], ack 1006
     """)
@@ -23,3 +23,4 @@ def test_one_octet_is_urgent(lab: Lab, crafted: CraftedPeer) -> None:
     crafted.peer.receive().returns(b"ab")
     crafted.peer.receive().returns(b"cd")
     crafted.peer.receive(urgent=True).fails(errno.EINVAL)
+    lab.figure(marked)

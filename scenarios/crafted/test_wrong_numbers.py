@@ -37,18 +37,19 @@ def test_a_syn_in_the_middle_is_challenged(lab: Lab, server: Host, crafted: Craf
     lab.figure([*challenged, crafted.peer.reaches(ESTABLISHED)])
 
 
+@pytest.mark.claims("R16")
 @pytest.mark.cause("client.sends")
 def test_an_acknowledgement_of_what_was_never_sent(lab: Lab, crafted: CraftedPeer) -> None:
     lab.step("It acknowledges a hundred octets that the server has not sent.")
     crafted.sends("Flags [P.], seq 1001, ack K+101", payload=b"hello")
-    lab.sees_only("""
+    answered = lab.sees_only("""
         client > server: Flags [P.], seq 1001, ack K+101
         server > client: Flags [.], seq K+1, ack 1001
     """)
-    crafted.peer.reaches(ESTABLISHED, receive_queue=0)
+    lab.figure([*answered, crafted.peer.reaches(ESTABLISHED, receive_queue=0)])
 
 
-@pytest.mark.claims("T17")
+@pytest.mark.claims("T17", "R17")
 @pytest.mark.cause("client.sends")
 def test_a_listener_resets_an_acknowledgement(lab: Lab, client: Host, server: Host) -> None:
     listener = server.listen(port=80)
@@ -56,9 +57,10 @@ def test_a_listener_resets_an_acknowledgement(lab: Lab, client: Host, server: Ho
 
     lab.step("An ACK for a socket that only listens: it is of no connection.")
     crafted.sends("Flags [.], seq 1001, ack 5000")
-    lab.sees_only("""
+    refused = lab.sees_only("""
         client > server: Flags [.], ack 5000
         server > client: Flags [R], seq 5000
     """)
+    lab.figure(refused)
     listener.reaches(LISTEN)
     crafted.peer.reaches("CLOSED")

@@ -1,0 +1,60 @@
+"""What is sent and not acknowledged starts a timer, and is sent again when that has run out."""
+
+import pytest
+
+from harness import ESTABLISHED
+from harness.lab import Host, Lab, Wire
+
+
+@pytest.mark.claims("T10")
+@pytest.mark.cause("wire.drop")
+def test_data_starts_a_timer(lab: Lab, client: Host, server: Host, wire: Wire) -> None:
+    lab.step("A connection is established. Nothing is under way: no timer runs.")
+    connection = client.connect(server.listen(port=80))
+    connection.reaches(client=ESTABLISHED, server=ESTABLISHED)
+    idle = connection.client.reaches(ESTABLISHED, send_queue=0)
+    assert idle.timer == ""
+
+    lab.step("The wire loses what the client sends. Its timer runs, and it sends the same again.")
+    loss = wire.drop("client > server: Flags [P.]")
+    connection.client.send(b"hello")
+    waiting = connection.client.reaches(ESTABLISHED, send_queue=5)
+    assert waiting.timer == "retransmit"
+    (first,) = lab.sees("client > server: Flags [P.], seq J+1:J+6")
+    again = connection.client.retransmits(2)
+    assert {each.sequence for each in again} == {first.sequence}
+
+    lab.step("The wire mends. The next one arrives, is acknowledged, and the timer stops.")
+    loss.delete()
+    connection.server.receives(b"hello")
+    done = connection.client.reaches(ESTABLISHED, send_queue=0)
+    assert done.timer == ""
+    lab.figure([first, *again])
+
+
+@pytest.mark.claims("T10", holds=False)
+@pytest.mark.cause("wire.drop")
+def test_a_bare_acknowledgement_starts_none(
+    lab: Lab, client: Host, server: Host, wire: Wire
+) -> None:
+    connection = client.connect(server.listen(port=80))
+    connection.reaches(client=ESTABLISHED, server=ESTABLISHED)
+    connection.server.accept()
+
+    lab.step("The wire loses the client's first acknowledgement of what the server sends.")
+    loss = wire.drop("client > server: Flags [.]", number=1)
+    connection.server.send(b"hello")
+    (lost,) = loss.meets(1)
+    quiet = connection.client.reaches(ESTABLISHED, send_queue=0, receive_queue=5)
+    assert quiet.timer == ""
+
+    lab.step("It is the data that is sent again; that is acknowledged once more.")
+    again = lab.sees("""
+        ...
+        server > client: Flags [P.], length 5
+        client > server: Flags [.], ack K
+        server > client: Flags [P.], length 5
+        client > server: Flags [.], ack K
+    """)
+    assert again[-3].acknowledgement == lost.acknowledgement
+    lab.figure(again[-4:])
