@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 
 pytest_plugins: tuple[str, ...] = (
     "harness.plugin_cause",
+    "harness.plugin_ledger",
     "harness.plugin_transitions",
+    "harness.plugin_claims",
     "harness.plugin_ladder",
     "harness.plugin_pages",
 )
@@ -247,6 +249,8 @@ def pytest_runtest_makereport(
             item.user_properties.append(("evidence", str(item.stash[FOLDER])))
             lab, folder = item.stash[LAB], item.stash[FOLDER]
             item.config.stash[REPORTER].explain(item, lab, folder, report)
+        figures = item.stash[LAB].timeline.figures()
+        item.user_properties += [("figure", figure.text) for figure in figures]
         reached = states_reached(item.stash[LAB].timeline)
         item.user_properties += [("state", state) for state in reached]
     return report

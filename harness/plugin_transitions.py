@@ -101,15 +101,19 @@ class _Transitions:
         terminalreporter.write_line(verdict)
 
 
-def ran_all(config: pytest.Config) -> bool:
-    """Whether every scenario of the project was asked for: its folders, and no selection."""
+def ran_all(config: pytest.Config, folders: Iterable[Path] = ()) -> bool:
+    """Whether every scenario of these folders was asked for, and no selection made.
+
+    Without folders it is the project's, as its configuration says (testpaths).
+    """
     if any(getattr(config.option, name, None) for name in SELECTIONS):
         return False
     started = config.invocation_params.dir
     asked = [(started / argument).resolve() for argument in config.args]
-    folders = [Path(config.rootpath, each).resolve() for each in config.getini("testpaths")]
-    return bool(folders) and all(
-        any(folder == each or each in folder.parents for each in asked) for folder in folders
+    testpaths = [Path(config.rootpath, each).resolve() for each in config.getini("testpaths")]
+    wanted = [*folders] or testpaths
+    return bool(wanted) and all(
+        any(folder == each or each in folder.parents for each in asked) for folder in wanted
     )
 
 

@@ -1,6 +1,7 @@
 """The arrows of the house, read from what every file imports; and what every file owes its reader.
 
     scenarios -> lab, evidence -> tcp        report -> evidence, tls, tcp        tls -> tcp
+    ledger (claims and their verdicts): knows nothing; report and the doorbell know it
     lab's recording half -> evidence's event types, tcp
     lab's asking half (what a scenario holds) -> evidence, tcp
 
@@ -17,14 +18,16 @@ import pytest
 
 from tests.module_trees import PROJECT, Module, dotted, imports, modules
 
-TCP, TLS, EVIDENCE, REPORT, LAB = (
-    f"harness.{name}" for name in ("tcp", "tls", "evidence", "report", "lab")
+TCP, TLS, EVIDENCE, LEDGER, REPORT, LAB = (
+    f"harness.{name}" for name in ("tcp", "tls", "evidence", "ledger", "report", "lab")
 )
+PURE = (TCP, TLS, EVIDENCE, LEDGER, REPORT)
 ARROWS: dict[str, set[str]] = {
     TCP: set(),
     TLS: {TCP},
     EVIDENCE: {TCP, TLS},
-    REPORT: {EVIDENCE, TCP, TLS},
+    LEDGER: set(),
+    REPORT: {EVIDENCE, LEDGER, TCP, TLS},
     LAB: {EVIDENCE, TCP},
 }
 """Part of the house -> the other parts that it may know."""
@@ -96,6 +99,7 @@ def test_arrows_run_one_way(part: str) -> None:
         (TLS, "from harness.evidence.timeline import Timeline"),
         (LAB, "from harness.tls import read"),
         (EVIDENCE, "from harness.lab import Lab"),
+        (LEDGER, "from harness.evidence.timeline import Timeline"),
         (EVIDENCE, "from ..lab import capture"),
         (REPORT, "def later():\n    from harness.lab.lab import Lab"),
         (LAB, "from harness.report import pcapng"),
@@ -137,7 +141,7 @@ def test_what_touches_the_kernel_records_and_judges_nothing() -> None:
     assert not {f"{LAB}.{name}" for name in ("lab", "endpoint", "wire", "call")} & set(half)
 
 
-@pytest.mark.parametrize("part", [TCP, TLS, EVIDENCE, REPORT])
+@pytest.mark.parametrize("part", PURE)
 def test_the_pure_parts_need_no_kernel(part: str) -> None:
     found = [
         f"{module.name} line {line}: {name}"
@@ -217,9 +221,7 @@ def test_the_pure_parts_load_without_the_lab() -> None:
     """Not by reading alone: in an interpreter of its own, nothing of the rim gets loaded."""
     import subprocess
 
-    names = sorted(
-        name for name, each in HARNESS.items() if each.part in (TCP, TLS, EVIDENCE, REPORT)
-    )
+    names = sorted(name for name, each in HARNESS.items() if each.part in PURE)
     code = (
         f"import sys, {', '.join(names)}\n"
         "print(*[each for each in sys.modules if each.startswith(('harness.lab', 'pyroute2', "

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from harness.evidence.events import CallEnded, Event, SocketSeen, Step
+from harness.evidence.events import CallEnded, Event, Figure, SocketSeen, Step
 from harness.evidence.frames import CapturedFrame
 from harness.evidence.kernel_events import SocketGlanced, StateChanged, WitnessJoined
 from harness.tcp.dissect import Malformed, dissect
@@ -172,3 +172,7 @@ class Timeline:
     def steps(self) -> list[Step]:
         """The scenario's steps so far."""
         return [event for event in self.events if isinstance(event, Step)]
+
+    def figures(self) -> list[Figure]:
+        """What the scenario kept as the proof of its claims."""
+        return [event for event in self.events if isinstance(event, Figure)]

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 from harness.evidence.events import NANOSECONDS
+from harness.ledger.claims import by_number
 from harness.report.clock import duration
 from harness.report.html.markup import Markup, escape, page, tag
 from harness.report.html.results import PAGE_FILE, VERDICTS, Result
@@ -57,7 +58,7 @@ def _head(title: str, current: list[Result], versions: Mapping[str, str]) -> Mar
 def _controls(current: list[Result]) -> Markup:
     """Shown only where there is a script that makes them work."""
     states = sorted({state.rpartition(" ")[2] for result in current for state in result.states})
-    claims = sorted({claim for result in current for claim in result.claims}, key=_by_number)
+    claims = sorted({claim for result in current for claim in result.claims}, key=by_number)
     verdicts = [verdict for verdict in VERDICTS if any(r.verdict == verdict for r in current)]
     return tag(
         "form",
@@ -69,12 +70,6 @@ def _controls(current: list[Result]) -> Markup:
         id="controls",
         hidden=True,
     )
-
-
-def _by_number(claim: str) -> tuple[str, int, str]:
-    letters = claim.rstrip("0123456789")
-    number = claim[len(letters) :]
-    return letters, int(number) if number else 0, claim
 
 
 def _choice(label: str, name: str, values: Sequence[str]) -> Markup:
