@@ -1,12 +1,23 @@
-"""tshark as the judge of how TLS is read: every frame's records and messages, field by field."""
+"""tshark as the judge of how TLS is read: every frame's records and messages, field by field.
+
+``python -m tests.judge_tls FOLDER`` compares all captures below a folder.
+"""
 
 import subprocess
+import sys
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from harness.tls import Conversation, Message
+from harness.evidence.capture_file import CaptureFile
+from harness.tcp.dissect import Malformed
+from harness.tcp.headers import read_segment
+from harness.tcp.segment import Segment
+from harness.tls import Conversation, Message, conversations
 from harness.tls.hello import read_client_hello, read_server_hello
 from harness.tls.messages import CERTIFICATE, CLIENT_HELLO, SERVER_HELLO, read_certificates
+from harness.tls.records import APPLICATION_DATA
 from tests.tls_talks import SERVER
 
 TYPE, OPAQUE, LENGTH = "tls.record.content_type", "tls.record.opaque_type", "tls.record.length"
@@ -22,13 +33,15 @@ FIELDS = (
 Facts = dict[str, list[str]]
 
 
-def judged(path: Path) -> dict[int, Facts]:
-    """What tshark says of each frame with TLS, by the frame's number."""
-    command = ["tshark", "-r", str(path), "-d", f"tcp.port=={SERVER.port},tls", "-T", "fields"]
-    command += ["-E", "separator=/t", "-E", "occurrence=a", "-E", "aggregator=;", "-Y", "tls"]
+def judged(path: Path, ports: Iterable[int] = (SERVER.port,)) -> dict[int, Facts]:
+    """What tshark says of each frame with TLS, by the frame's number. ports: where TLS is."""
+    command = ["tshark", "-r", "-", "-T", "fields", "-Y", "tls"]
+    command += [part for port in ports for part in ("-d", f"tcp.port=={port},tls")]
+    command += ["-E", "separator=/t", "-E", "occurrence=a", "-E", "aggregator=;"]
     command += ["-o", "tcp.reassemble_out_of_order:TRUE", "-e", "frame.number"]
     command += [part for field in FIELDS for part in ("-e", field)]
-    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    with path.open("rb") as file:
+        ran = subprocess.run(command, stdin=file, capture_output=True, text=True, check=True)
     found = {}
     for number, *values in (line.split("\t") for line in ran.stdout.splitlines()):
         said = {name: text.split(";") for name, text in zip(FIELDS, values, strict=True) if text}
@@ -37,25 +50,32 @@ def judged(path: Path) -> dict[int, Facts]:
     return found
 
 
-def facts(conversation: Conversation) -> dict[int, Facts]:
-    """What we say, in tshark's words, by the place of the segment that completes each thing."""
+def facts(conversation: Conversation, frames: Sequence[int] | None = None) -> dict[int, Facts]:
+    """What we say, in tshark's words, by the number of the frame that completes each thing.
+
+    frames: the number of each segment's; without them, segments and frames are the same.
+    """
     found: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    in_1_3 = conversation.server_hello.chosen_version == 0x0304
+
+    def frame(position: int) -> dict[str, list[str]]:
+        return found[frames[position] if frames else position + 1]
+
     for record in conversation.records:
-        frame = found[record.position + 1]
-        hides = record.content_type == 23 and in_1_3
-        frame[OPAQUE if hides else TYPE].append(str(record.content_type))
-        frame[LENGTH].append(str(record.length))
-        frame[VERSION].append(f"0x{record.version:04x}")
+        said = frame(record.position)
+        hides = record.content_type == APPLICATION_DATA and conversation.in_1_3
+        said[OPAQUE if hides else TYPE].append(str(record.content_type))
+        said[LENGTH].append(str(record.length))
+        said[VERSION].append(f"0x{record.version:04x}")
     for message in conversation.messages:
-        frame = found[message.position + 1]
         for field, values in message_facts(message).items():
-            frame[field] += values
+            frame(message.position)[field] += values
     for alert in conversation.alerts:
-        frame = found[alert.record.position + 1]
-        frame[LEVEL].append(str(alert.level))
-        frame[ALERT].append(str(alert.description))
-    return {number: {k: v for k, v in each.items() if v} for number, each in found.items()}
+        frame(alert.record.position)[LEVEL].append(str(alert.level))
+        frame(alert.record.position)[ALERT].append(str(alert.description))
+    return {
+        number: {field: values for field, values in each.items() if values}
+        for number, each in found.items()
+    }
 
 
 def message_facts(message: Message) -> Facts:
@@ -76,3 +96,46 @@ def message_facts(message: Message) -> Facts:
     elif message.kind == CERTIFICATE:
         found[CERTIFICATE_FIELD] = [each.hex() for each in read_certificates(message.body)]
     return found
+
+
+def read_capture(path: Path) -> tuple[list[Segment], list[int]]:
+    """The segments of a capture, and the numbers of their frames."""
+    capture = CaptureFile(path)
+    segments, frames = [], []
+    for number, (time, interface, data, _, _) in enumerate(capture.records(), start=1):
+        with suppress(Malformed):
+            segment = read_segment(data, time, capture.found.interfaces[interface].link_type)
+            if segment is not None:
+                segments.append(segment)
+                frames.append(number)
+    return segments, frames
+
+
+def compared(path: Path) -> tuple[int, list[str]]:
+    """How many frames of a capture complete something of TLS, and where tshark and we differ."""
+    segments, frames = read_capture(path)
+    talks = conversations(segments)
+    ours: dict[int, Facts] = {}
+    for talk in talks:
+        ours |= facts(talk, frames)
+    theirs = judged(path, {talk.server_end.port for talk in talks}) if talks else {}
+    return len(ours), [
+        f"{path} frame {number}: tshark {theirs.get(number)}, we {ours.get(number)}"
+        for number in sorted(ours | theirs)
+        if ours.get(number) != theirs.get(number)
+    ]
+
+
+def main(folder: str) -> int:
+    """Compare all captures below the folder; 1 as status when one differs, or none has TLS."""
+    paths = sorted(path for path in Path(folder).rglob("*.pcap*") if path.is_file())
+    results = [compared(path) for path in paths]
+    found = [text for _, texts in results for text in texts]
+    frames = sum(count for count, _ in results)
+    print(*found, sep="\n")
+    print(f"{len(paths)} captures, {frames} frames with TLS, {len(found)} differences")
+    return 0 if frames and not found else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

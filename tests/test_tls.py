@@ -45,7 +45,8 @@ class TestHandshake:
         assert talk.is_tls
         assert not talk.in_1_3
         assert names(talk) == [
-            *("ClientHello", "ServerHello", "Certificate", "ServerHelloDone", "ClientKeyExchange")
+            *("ClientHello", "ServerHello", "Certificate", "CertificateRequest"),
+            *("ServerHelloDone", "ClientKeyExchange"),
         ]
         assert talk.messages[0].raw == client_hello()
         assert talk.client_hello.random == CLIENT_RANDOM
@@ -87,7 +88,7 @@ class TestHandshake:
         answer = record(22, server_hello(0x1301, IN_1_3))
         unread = record(20, b"\x01")
         talk = said((True, HELLO), (False, retry), (True, unread + second), (False, answer))
-        assert names(talk) == ["ClientHello", "ServerHello", "ClientHello", "ServerHello"]
+        assert names(talk) == ["ClientHello", "HelloRetryRequest", "ClientHello", "ServerHello"]
         assert talk.client_hello.suite_names == ("TLS_AES_128_GCM_SHA256",)
         assert not talk.server_hello.is_retry
         assert talk.in_1_3
@@ -96,7 +97,7 @@ class TestHandshake:
         first = list(in_segments(rsa_handshake()))
         later = list(in_segments([(True, HELLO)], start=(90_000, 7000), begin=first[-1].time))
         assert names(read([*first, *later], CLIENT, SERVER)) == ["ClientHello"]
-        assert [len(each.messages) for each in conversations([*first, *later])] == [5, 1]
+        assert [len(each.messages) for each in conversations([*first, *later])] == [6, 1]
 
 
 class TestAlerts:

@@ -27,16 +27,16 @@ LADDER = """\
   0.005000  |---- [P.] seq 1:51, ack 1, length 50, TLS ClientHello ----x lost  |
   0.006000  |---- [P.] seq 1:51, ack 1, length 50, again, TLS ClientHello ---->|
   0.007000  |<--- [P.] seq 1:1001, ack 51, length 1000, TLS ServerHello -------|
-  0.008000  |<--- [P.] seq 1001:1155, ack 51, length 154 ----------------------|
-            |     TLS Certificate, ServerHelloDone                             |
-  0.009000  |---- [P.] seq 51:393, ack 1155, length 342 ---------------------->|
+  0.008000  |<--- [P.] seq 1001:1164, ack 51, length 163 ----------------------|
+            |     TLS Certificate, CertificateRequest, ServerHelloDone         |
+  0.009000  |---- [P.] seq 51:393, ack 1164, length 342 ---------------------->|
             |     TLS ClientKeyExchange, ChangeCipherSpec, Finished            |
-  0.010000  |<--- [P.] seq 1155:1230, ack 393, length 75 ----------------------|
+  0.010000  |<--- [P.] seq 1164:1239, ack 393, length 75 ----------------------|
             |     TLS ChangeCipherSpec, Finished                               |
-  0.011000  |---- [P.] seq 393:1098, ack 1230, TLS application data ---------->|
-  0.012000  |<--- [P.] seq 1230:2230, ack 1098, length 1000 -------------------|
-  0.013000  |<--- [P.] seq 2230:3230, ack 1098, length 1000 -------------------|
-  0.014000  |<--- [P.] seq 3230:3304, ack 1098, length 74 ---------------------|
+  0.011000  |---- [P.] seq 393:1098, ack 1239, TLS application data ---------->|
+  0.012000  |<--- [P.] seq 1239:2239, ack 1098, length 1000 -------------------|
+  0.013000  |<--- [P.] seq 2239:3239, ack 1098, length 1000 -------------------|
+  0.014000  |<--- [P.] seq 3239:3313, ack 1098, length 74 ---------------------|
             |     TLS application data, alert (encrypted)                      |
 """
 
@@ -72,9 +72,13 @@ def test_a_timeline_line_by_line() -> None:
 def test_the_page() -> None:
     timeline = tls_story()
     text = scenario_page(timeline, result_of(timeline), {}, [])
-    assert text.count('class="words tls"') == len(tls_words(timeline.wire)) + 1, "and the legend's"
-    assert '<span class="mark tls">TLS Certificate, ServerHelloDone</span>' in text
-    assert "length 154  (TLS Certificate, ServerHelloDone)  (captured at its destination" in text
+    spoken = re.findall(r'<text [^>]*class="words tls">(.*?)</text>', text)
+    assert " ".join(spoken).count("TLS") == len(tls_words(timeline.wire)) + 1, "and the legend's"
+    below = spoken.index("ServerHelloDone")
+    assert spoken[below + 1] == "TLS Certificate, CertificateRequest,", "drawn upwards"
+    flight = "TLS Certificate, CertificateRequest, ServerHelloDone"
+    assert f'<span class="mark tls">{flight}</span>' in text
+    assert f"({flight})  (captured at its destination" in text
 
 
 def test_other_traffic_has_nothing_of_it() -> None:
@@ -88,7 +92,7 @@ def test_a_capture_from_anywhere(tmp_path: Path, capsys: pytest.CaptureFixture[s
     path = write_pcap(tmp_path / "capture", in_segments([*rsa_handshake(), (True, DATA)]))
     assert main(["show", str(path), "--width", "80"]) == 0
     text = capsys.readouterr().out
-    assert "TLS ServerHello, Certificate, ServerHelloDone" in text
+    assert "TLS ServerHello, Certificate, CertificateRequest" in text
     assert ", TLS application data ---" in text
 
 

@@ -54,6 +54,7 @@ HELLO = record(22, client_hello(), b"\x03\x01")
 FLIGHT = (
     record(22, server_hello())
     + record(22, certificates(b"the server's" * 30, b"its issuer's" * 60))
+    + record(22, message(13))
     + record(22, message(14))
 )
 KEY_EXCHANGE = record(22, message(16, vector(2, b"p" * 256)))

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from harness.tls.hello import RETRY
 from harness.tls.names import MESSAGES
 from harness.tls.octets import Octets
 from harness.tls.records import HANDSHAKE, Record
@@ -40,7 +41,12 @@ class Message:
 
     @property
     def name(self) -> str:
-        """``ClientHello``; ``handshake message 99`` for one without a name."""
+        """``ClientHello``; ``handshake message 99`` for one without a name.
+
+        A ServerHello with the random that says so is a ``HelloRetryRequest`` (RFC 8446, 4.1.3).
+        """
+        if self.kind == SERVER_HELLO and self.body[2:34] == RETRY:
+            return "HelloRetryRequest"
         return MESSAGES.get(self.kind, f"handshake message {self.kind}")
 
     @property

@@ -25,6 +25,11 @@ LETTER = 6.03
 """Width of a letter of the notes, whose type is monospaced."""
 LINE = 12.5
 NOTE_LINES = 4
+ARROW_LETTER = 6.65
+"""Width of a letter beside an arrow."""
+BESIDE = 12.0
+"""How far an arrow's words stand from its sender's lane."""
+SPOKEN_LINES = 3
 LABEL = 15.0
 """Height of a piece of a bar that has its name in it."""
 
@@ -39,6 +44,8 @@ class Arrow:
     """None: at once, as far as an eye can see."""
     covers: bool = False
     """Whether an earlier segment is still on its way, so that its line passes behind the words."""
+    spoken: list[str] = field(default_factory=list)
+    """What it says in TLS, in lines."""
 
     @property
     def fall(self) -> float:
@@ -71,7 +78,7 @@ class SectionLayout:
 def marks_of(scene: Scene, columns: Columns, section: Section) -> SectionLayout:
     """The section's parts with marks that have no heights yet."""
     layout = SectionLayout(section, Placed([], [], 0.0))
-    layout.arrows = list(_arrows(scene, section))
+    layout.arrows = list(_arrows(scene, columns, section))
     layout.notes = [_note(columns, note) for note in section.notes]
     layout.left_out = [(gap, Mark(gap.start, {ARROWS: (22.0, 18.0)})) for gap in section.left_out]
     layout.pieces = [
@@ -102,24 +109,31 @@ def moments(layout: SectionLayout) -> list[int]:
     return [section.start, *(arrow.start.time for arrow in layout.arrows), section.end]
 
 
-def _arrows(scene: Scene, section: Section) -> Iterator[Arrow]:
+def _arrows(scene: Scene, columns: Columns, section: Section) -> Iterator[Arrow]:
     under_way = 0
     for index, sent in enumerate(section.sent):
         covers = sent.segment.time < under_way
         loss = scene.lost.get(sent.place)
         below = FALL + (RULE_BELOW if loss and loss.rule else 0.0)
-        above = ABOVE_ARROW + (LINE if sent.numbered.tls else 0.0)
+        spoken = _spoken(columns, sent)
+        above = ABOVE_ARROW + LINE * len(spoken)
         needs = {ARROWS: (above, below), _flight(sent): (0.0, FALL)}
         start = Mark(sent.segment.time, needs, 1)
         arrival = scene.arrivals.get(sent.place)
         following = section.sent[index + 1 : index + 4]
         if arrival is None or not _is_seen(sent, arrival, following):
-            yield Arrow(sent, start, None, covers)
+            yield Arrow(sent, start, None, covers, spoken)
         else:
             arrival = min(arrival, section.end)
             under_way = max(under_way, arrival)
             end = Mark(arrival, {ARROWS: (0.0, 0.0), _flight(sent): (0.0, 0.0)})
-            yield Arrow(sent, start, end, covers)
+            yield Arrow(sent, start, end, covers, spoken)
+
+
+def _spoken(columns: Columns, sent: Sent) -> list[str]:
+    start, end = columns.ends(sent.segment)
+    letters = int((abs(end - start) - 2 * BESIDE) / ARROW_LETTER)
+    return textwrap.wrap(sent.numbered.tls, letters, max_lines=SPOKEN_LINES, placeholder=" …")
 
 
 def _flight(sent: Sent) -> str:

@@ -9,14 +9,11 @@ from collections.abc import Iterator
 from harness.report.clock import since_start
 from harness.report.html.choice import Sent
 from harness.report.html.columns import Columns
-from harness.report.html.layout import LINE, Arrow, SectionLayout
+from harness.report.html.layout import ARROW_LETTER, BESIDE, LINE, Arrow, SectionLayout
 from harness.report.html.markup import Markup, joined, tag
 from harness.report.html.scene import Loss, Scene
 from harness.tcp.notation import format_segment
 
-LETTER = 6.65
-"""Width of a letter beside an arrow."""
-BESIDE = 12.0
 AT_THE_DOOR = 14.0
 """How far from its destination's lane the arrow ends that a filter there stopped."""
 LOST_AT = 0.64
@@ -93,7 +90,7 @@ def _break(start: float, x: float, y: float, lost: Loss) -> Markup:
     beside = 9.0 if forward else -9.0
     cross = f"M{x - 4.5:.1f} {y - 4.5:.1f}l9 9m0 -9l-9 9"
     if lost.rule:
-        most = int(abs(x - start) / LETTER)
+        most = int(abs(x - start) / ARROW_LETTER)
         words = tag(
             "text", _cut(lost.rule, most), x=x, y=y + 15, text_anchor="end" if forward else "start"
         )
@@ -111,18 +108,16 @@ def _words(columns: Columns, arrow: Arrow, start: float, end: float, share: floa
     segment = arrow.sent.segment
     letter = columns.letter(segment.source, segment.destination)
     before = len(letter) + 1 if letter else 0
-    room = int((abs(end - start) * share - 2 * BESIDE) / LETTER)
+    room = int((abs(end - start) * share - 2 * BESIDE) / ARROW_LETTER)
     text = _fitting(arrow.sent.numbered.words(), room - before)
     content = [tag("tspan", letter, class_="letter"), f" {text}"] if letter else [text]
     lines = [(content, len(text) + before, "words")]
-    if arrow.sent.numbered.tls:
-        spoken = _cut(arrow.sent.numbered.tls, room)
-        lines.append(([spoken], len(spoken), "words tls"))
+    lines += [([line], len(line), "words tls") for line in reversed(arrow.spoken)]
     forward = end >= start
     x, y = start + BESIDE if forward else start - BESIDE, arrow.start.y - 4
     parts = []
     for number, (said, letters, kind) in enumerate(lines):
-        height, width = y - LINE * number, letters * LETTER
+        height, width = y - LINE * number, letters * ARROW_LETTER
         anchor = "start" if forward else "end"
         left = x if forward else x - width
         if arrow.covers:
