@@ -7,6 +7,7 @@ from typing import NamedTuple
 from harness.evidence.events import HostReady
 from harness.evidence.frames import CapturedFrame
 from harness.evidence.timeline import HostNames, Timeline
+from harness.tcp.altering import with_right_checksum
 
 START = 1_700_000_000_000_000_000
 """When the hand-made scenarios begin (ns)."""
@@ -44,7 +45,7 @@ def empty_timeline(*between: str) -> Timeline:
 
 
 def frame_octets(source: End, target: End, written: Written) -> bytes:
-    """An Ethernet frame with a TCP segment, checksums left out."""
+    """An Ethernet frame with a TCP segment, IPv4's checksum left out."""
     flags, sequence, acknowledgement, payload = written
     bits = sum(FLAG_BITS[letter] for letter in flags)
     ports = struct.pack("!HH", source[1], target[1])
@@ -57,7 +58,8 @@ def frame_octets(source: End, target: End, written: Written) -> bytes:
     else:
         kind = 0x86DD
         header = struct.pack("!IHBB", 6 << 28, len(tcp), 6, 64)
-    return b"\x02\0\0\0\0\x02" + b"\x02\0\0\0\0\x01" + struct.pack("!H", kind) + header + ends + tcp
+    ethernet = b"\x02\0\0\0\0\x02" + b"\x02\0\0\0\0\x01" + struct.pack("!H", kind)
+    return with_right_checksum(ethernet + header + ends + tcp)
 
 
 def sends(

@@ -1,7 +1,8 @@
 """What can move an endpoint, as it was recorded: calls of its program, segments sent and arrived.
 
-A segment counts as arrived when its host captured it and no filter rule was seen dropping it. What
-a segment means depends on the state that it meets, so `event_in` is asked with one. Pure.
+A segment counts as arrived when its host captured it with a right checksum and no filter rule was
+seen dropping it. What a segment means depends on the state that it meets, so `event_in` is asked
+with one. Pure.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Happenings:
     def __init__(self, timeline: Timeline) -> None:
         self._segments: dict[Ends, list[Segment]] = defaultdict(list)
         for host, segments in timeline.arrived.items():
-            for segment in segments:
+            for segment in (each for each in segments if each not in timeline.unsound):
                 self._segments[host, segment.source, segment.destination].append(segment)
         self._calls: dict[EndpointKey, list[CallBegan]] = defaultdict(list)
         for event in timeline.events:

@@ -135,10 +135,10 @@ class WireActed:
     """The wire between the hosts did something to a segment that a fault of the scenario chose.
 
     Exact. `action` is ``held``, ``delayed``, ``released`` (what was held or delayed went on),
-    ``duplicated``, ``damaged``, ``dropped`` or ``rewritten``; `line` the fault as the scenario
-    wrote it, and `fault` its number. Of the segment, as it came to the wire at `came` (ns): its
-    addresses, flags in tcpdump's letters, sequence number, acknowledgement, octets of payload.
-    `time` is `came`, but that of the release for what was released.
+    ``duplicated``, ``damaged`` (its checksum is wrong since), ``dropped`` or ``rewritten``; `line`
+    the fault as the scenario wrote it, and `fault` its number. Of the segment, as it came to the
+    wire at `came` (ns): its addresses, flags in tcpdump's letters, sequence number,
+    acknowledgement, octets of payload. `time` is `came`, or when it was released.
     """
 
     time: int

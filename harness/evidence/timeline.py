@@ -11,9 +11,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from harness.evidence.events import CallEnded, Event, Figure, SocketSeen, Step
+from harness.evidence.events import CallEnded, Event, Figure, HostReady, SocketSeen, Step
 from harness.evidence.frames import CapturedFrame
 from harness.evidence.kernel_events import SocketGlanced, StateChanged, WitnessJoined
+from harness.tcp.altering import is_sound
 from harness.tcp.dissect import Malformed, dissect
 from harness.tcp.segment import Address, Segment
 
@@ -57,6 +58,8 @@ class Timeline:
     """By host: when sock_diag alone was looked at last (ns): the same for what it showed."""
     _wire: list[Segment] = field(default_factory=list)
     _arrived: dict[str, list[Segment]] = field(default_factory=lambda: defaultdict(list))
+    _unsound: set[Segment] = field(default_factory=set)
+    _is_of_a_lab: bool = False
     _not_dissected: list[tuple[str, CapturedFrame]] = field(default_factory=list)
     _malformed: int = 0
     _sockets: dict[EndpointKey, list[SocketSeen]] = field(default_factory=dict)
@@ -77,6 +80,8 @@ class Timeline:
             self._glanced.setdefault((event.host, event.local, event.remote), []).append(event)
         elif isinstance(event, CallEnded):
             self._calls[event.call] = event
+        elif isinstance(event, HostReady):
+            self._is_of_a_lab = True
 
     def add_frames(self, host: str, frames: Iterable[CapturedFrame]) -> None:
         """Record captured frames of a host. They are dissected when somebody asks for segments."""
@@ -95,6 +100,16 @@ class Timeline:
         """By host: every TCP segment that passed one of its interfaces, either way."""
         self._dissect()
         return self._arrived
+
+    @property
+    def unsound(self) -> set[Segment]:
+        """The segments that came to a host of a lab with a wrong checksum: its TCP never saw them.
+
+        Of a lab only, whose interfaces compute every checksum: elsewhere a capture shows wrong ones
+        where the interface would have computed them.
+        """
+        self._dissect()
+        return self._unsound
 
     @property
     def malformed(self) -> int:
@@ -119,6 +134,8 @@ class Timeline:
             if segment is None:
                 continue
             self._arrived[host].append(segment)
+            if self._is_of_a_lab and frame.direction == "in" and not is_sound(frame.data):
+                self._unsound.add(segment)
             if self._first_seen_here(host, frame):
                 self._wire.append(segment)
         self._not_dissected.clear()

@@ -34,17 +34,32 @@ def segments_of_fault(timeline: Timeline, fault: int) -> tuple[Segment, ...]:
 
 
 def _acts(timeline: Timeline) -> Iterator[tuple[Segment, WireActed]]:
+    """Each act with its segment.
+
+    Equal segments can follow one another so closely that the first comes to the wire after the
+    second was sent. So the last to come is looked for first: it is the last that was sent.
+    """
     acts = [event for event in timeline.events if isinstance(event, WireActed)]
     if not acts:
         return
     sent: dict[_Content, list[Segment]] = defaultdict(list)
     for segment in timeline.wire:
         sent[_content(segment)].append(segment)
-    for act in acts:
-        candidates = sent.get(_content(act), [])
-        index = bisect_right(candidates, act.came, key=lambda each: each.time)
+    found: dict[tuple[int, _Content], Segment] = {}
+    known = {(act.came, _content(act)) for act in acts}
+    for came, content in sorted(known, key=_came, reverse=True):
+        candidates = sent.get(content, [])
+        index = bisect_right(candidates, came, key=lambda each: each.time)
         if index:
-            yield candidates[index - 1], act
+            found[came, content] = candidates.pop(index - 1)
+    for act in acts:
+        which = act.came, _content(act)
+        if which in found:
+            yield found[which], act
+
+
+def _came(known: tuple[int, _Content]) -> int:
+    return known[0]
 
 
 def _content(of: Segment | WireActed) -> _Content:

@@ -178,7 +178,8 @@ class Faults:
             self._tell(fault, passing, "duplicated", detail=words)
             copies = [passing.frame] * (1 + wish.copies)
         elif wish.action == "corrupt":
-            self._tell(fault, passing, "damaged", detail=_damage_text(wish, passing.frame))
+            action = "rewritten" if wish.mended else "damaged"
+            self._tell(fault, passing, action, detail=_damage_text(wish, passing.frame))
             copies = [damaged(passing.frame, header=wish.header, mended=wish.mended)]
         else:
             altered = rewritten(
@@ -234,7 +235,7 @@ class Faults:
 
 def _damage_text(wish: Wish, frame: bytes) -> str:
     where = "header" if wish.header or not has_payload(frame) else "payload"
-    return f"one bit of its {where}" + (", its checksum made right" if wish.mended else "")
+    return f"one bit of its {where}"
 
 
 def _words(wish: Wish) -> str:

@@ -3,7 +3,8 @@
 What was captured leaving its sender and was not captured at its destination counts as lost, where
 that capture lost no frames. A frame that a filter drops on INPUT was captured before; that it went
 no further is known where the filter's own trace says so. What a host drops on OUTPUT was never
-sent.
+sent. What a wire did to a segment it says itself; what it sent on in other words has arrived. A
+segment that came with a wrong checksum went no further.
 """
 
 from __future__ import annotations
@@ -15,7 +16,11 @@ from dataclasses import replace
 from harness.evidence.decisions import decided_segments
 from harness.evidence.events import FramesLost
 from harness.evidence.timeline import Timeline
+from harness.evidence.wire_acts import acts_by_segment
+from harness.report.wire_words import stopped_by_wire
 from harness.tcp.segment import Segment
+
+WRONG_CHECKSUM = "wrong checksum"
 
 
 def lost_segments(timeline: Timeline) -> dict[Segment, str]:
@@ -30,16 +35,18 @@ def lost_segments(timeline: Timeline) -> dict[Segment, str]:
         for event in timeline.events
         if isinstance(event, FramesLost) and not event.chosen
     }
+    acts = acts_by_segment(timeline)
+    lost = {segment: act.host for segment, act in stopped_by_wire(timeline).items()}
     sent: dict[Segment, list[Segment]] = defaultdict(list)
-    for segment in timeline.wire:
+    for segment in (each for each in timeline.wire if each not in lost):
         sent[_content(segment)].append(segment)
     seen = {
-        host: _passages(sent, timeline.arrived.get(host, []))
+        host: _passages(sent, timeline.arrived.get(host, []), once=host not in timeline.between)
         for host in timeline.frames
         if host not in unreliable
     }
-    lost: dict[Segment, str] = {}
-    for segment in timeline.wire:
+    lost |= {segment: timeline.names.host(segment.destination.ip) for segment in _unsound(timeline)}
+    for segment in (each for each in timeline.wire if each not in acts):
         sender = timeline.names.host(segment.source.ip)
         target = timeline.names.host(segment.destination.ip)
         if target != sender and target in seen and not seen[target].get(segment):
@@ -48,11 +55,31 @@ def lost_segments(timeline: Timeline) -> dict[Segment, str]:
 
 
 def dropping_rules(timeline: Timeline) -> dict[Segment, str]:
-    """The rule, or the policy's line, that dropped or rejected a segment of the wire."""
-    return {
+    """The rule, or the policy's line, that dropped or rejected a segment of the wire.
+
+    Or the fault of a wire that let it go no further, or what was wrong with it.
+    """
+    rules = {segment: act.line for segment, act in stopped_by_wire(timeline).items()}
+    rules |= dict.fromkeys(_unsound(timeline), WRONG_CHECKSUM)
+    return rules | {
         segment: event.line or f"a rule of {event.host} that is not the scenario's"
         for segment, event in decided_segments(timeline).items()
     }
+
+
+def _unsound(timeline: Timeline) -> set[Segment]:
+    """The segments of the wire that came with a wrong checksum: as sent, or by what a wire did."""
+    damaged = {
+        segment
+        for segment, acts in acts_by_segment(timeline).items()
+        if any(act.action == "damaged" for act in acts)
+    }
+    if not timeline.unsound:
+        return damaged
+    sent: dict[Segment, list[Segment]] = defaultdict(list)
+    for segment in timeline.wire:
+        sent[_content(segment)].append(segment)
+    return damaged | set(_passages(sent, sorted(timeline.unsound, key=lambda each: each.time)))
 
 
 def _content(segment: Segment) -> Segment:
@@ -60,18 +87,23 @@ def _content(segment: Segment) -> Segment:
     return replace(segment, time=0)
 
 
-def _passages(sent: dict[Segment, list[Segment]], arrived: list[Segment]) -> dict[Segment, int]:
+def _passages(
+    sent: dict[Segment, list[Segment]], arrived: list[Segment], *, once: bool = True
+) -> dict[Segment, int]:
     """How often each sent segment was captured on one host.
 
     Of several equal ones the latest that was sent before is meant: a frame takes microseconds,
-    a retransmission milliseconds at least.
+    a retransmission milliseconds at least. once: the host is no stage on the way, so that the next
+    one captured is another of them.
     """
     counts: dict[Segment, int] = defaultdict(int)
+    left = {content: list(segments) for content, segments in sent.items()} if once else sent
     for segment in arrived:
-        candidates = sent.get(_content(segment), [])
+        candidates = left.get(_content(segment), [])
         index = bisect_right(candidates, segment.time, key=lambda each: each.time)
         if index:
-            counts[candidates[index - 1]] += 1
+            found = candidates.pop(index - 1) if once else candidates[index - 1]
+            counts[found] += 1
     return counts
 
 

@@ -26,6 +26,7 @@ from harness.report.drawing import TIME_WIDTH, Lanes
 from harness.report.html.states import bars
 from harness.report.lanes import LaneNames
 from harness.report.numbers import Numbered, numbered
+from harness.report.wire_words import wire_remarks, with_wire_remark
 from harness.report.words import event_text, rule_text, sysctl_text
 from harness.tcp.inference import Inferred
 from harness.tcp.segment import Address, Segment
@@ -89,7 +90,8 @@ def _items(
     timeline: Timeline, shown: list[Segment], meanwhile: list[Item], *, complete: bool
 ) -> list[Item]:
     """The segments to be shown and what happened meanwhile, in the order of time."""
-    segments = numbered(timeline.wire)[-len(shown) :]
+    remarks = wire_remarks(timeline)
+    segments = [with_wire_remark(each, remarks) for each in numbered(timeline.wire)][-len(shown) :]
     happened: list[Item] = [*_changes_of_state(timeline), *meanwhile]
     happened += [
         event for event in timeline.events if isinstance(event, Step | RuleChanged | SysctlSet)

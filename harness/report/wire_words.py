@@ -1,0 +1,54 @@
+"""What a wire did to a segment, in a few words beside its arrow, and what it let come no further.
+
+Pure. The whole of each act is in the timeline; here is what a reader of a diagram needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from harness.evidence.events import NANOSECONDS
+from harness.evidence.kernel_events import WireActed
+from harness.evidence.timeline import Timeline
+from harness.evidence.wire_acts import RELEASED, acts_by_segment
+from harness.report.clock import duration
+from harness.report.numbers import Numbered
+from harness.tcp.segment import Segment
+
+KEPT = ("held", "delayed")
+
+
+def wire_remarks(timeline: Timeline) -> Mapping[Segment, str]:
+    """``held for 0.3 s by the wire``, ``doubled by the wire``, by segment."""
+    return {segment: _remark(acts) for segment, acts in acts_by_segment(timeline).items()}
+
+
+def stopped_by_wire(timeline: Timeline) -> dict[Segment, WireActed]:
+    """The segments that a wire dropped, or kept until the end, with what it did."""
+    found = {}
+    for segment, acts in acts_by_segment(timeline).items():
+        last = acts[-1]
+        if last.action == "dropped" or last.action in KEPT:
+            found[segment] = last
+    return found
+
+
+def with_wire_remark(numbered: Numbered, remarks: Mapping[Segment, str]) -> Numbered:
+    """The segment with what a wire did to it as its last remark."""
+    remark = remarks.get(numbered.segment)
+    return numbered if not remark else replace(numbered, remarks=(*numbered.remarks, remark))
+
+
+def _remark(acts: Sequence[WireActed]) -> str:
+    first, last = acts[0], acts[-1]
+    match first.action:
+        case "held" | "delayed" if last.action == RELEASED:
+            waited = duration((last.time - first.came) / NANOSECONDS)
+            return f"{first.action} for {waited} by the wire"
+        case "held" | "delayed" | "dropped":
+            return ""  # the cross at the arrow's end says so, and by which fault
+        case "duplicated" | "damaged":
+            return f"{first.action} by the wire"
+        case _:
+            return f"rewritten by the wire: {first.detail}"
