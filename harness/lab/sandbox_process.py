@@ -26,6 +26,7 @@ import psutil
 from harness.evidence.events import HostReady
 from harness.lab import gate, namespaces, settings
 from harness.lab.agent import Description, be_a_host
+from harness.lab.groups import answer_setgroups
 from harness.lab.interfaces import prepare
 from harness.lab.perf_events import OpenEvents
 from harness.lab.topology import LABS, Family, Plan, host_names, plan
@@ -229,6 +230,8 @@ def _leave_the_machine() -> None:
     except PermissionError:
         namespaces.become_root_of_new_user_namespace()
         namespaces.unshare(flags)
+        with contextlib.suppress(OSError):  # then programs that change their groups do not run
+            answer_setgroups()
     namespaces.mount("none", "/", None, namespaces.MS_REC | namespaces.MS_PRIVATE)
 
 

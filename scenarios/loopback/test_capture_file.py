@@ -1,9 +1,8 @@
 """A capture of the loopback interface in a file: opened with Wireshark, its numbers begin at 0.
 
 dumpcap is Wireshark's own capturing program; it takes tcpdump's words (interface lo, filter
-`port 8080`, a file). tcpdump itself, as Debian builds it, ends at once where the lab's root is not
-the machine's: it calls setgroups(2), which a user namespace denies. dumpcap ends by itself after
-six packets (-c), the fewest that the connection can have. tshark is Wireshark without its window.
+`port 8080`, a file), and ends by itself after six packets (-c), the fewest that the connection can
+have. tshark is Wireshark without its window.
 """
 
 import sys
