@@ -1,5 +1,7 @@
 """Figures: what expectations return, said so that a reader sees what proves a claim."""
 
+from dataclasses import replace
+
 import pytest
 
 from harness.evidence.durations import Lasted
@@ -7,6 +9,7 @@ from harness.evidence.events import SocketSeen
 from harness.evidence.figures import NoFigure, figure_text
 from harness.evidence.passages import Stage
 from harness.evidence.timeline import Timeline
+from harness.tcp.options import Option
 from harness.tcp.segment import Address
 from harness.tcp.states import CLOSED, ESTABLISHED, FIN_WAIT1, LISTEN, SYN_SENT
 from tests.recorded import Written, at, empty_timeline, sends
@@ -37,6 +40,13 @@ def test_segments_are_lines_of_tcpdump_with_names_and_moments() -> None:
         "0.400000 client.43210 > server.80: Flags [P.], seq 1:4, ack 1, win 500, length 3",
     ]
     assert "seq 1:4, ack 1," in figure_text(timeline, timeline.wire[-1])
+
+
+def test_options_are_shown_but_for_timestamps_and_padding() -> None:
+    timeline = opened()
+    options = (Option(2, b"\x05\xb4"), Option(1, b""), Option(8, bytes(8)))
+    shown = figure_text(timeline, replace(timeline.wire[0], options=options))
+    assert shown.endswith("seq 1000, win 500, options [mss 1460], length 0")
 
 
 @pytest.mark.parametrize(

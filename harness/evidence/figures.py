@@ -6,6 +6,7 @@ Pure. It says what was seen and judges nothing; a text is taken as it is.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from harness.evidence.durations import Lasted
 from harness.evidence.events import NANOSECONDS, SocketSeen
@@ -19,6 +20,9 @@ from harness.tcp.states import State
 Evidence = str | Segment | SocketSeen | Lasted | Stage
 """What a figure can be made from: a text, or what the words of a lab's expectations return."""
 Shown = Evidence | Sequence[Evidence]
+
+PROVE_NOTHING = ("nop", "TS")
+"""Options that nearly every segment has: a figure is to be read at a glance."""
 
 TAKEN = (
     "a text made from what was measured in this run, or what an expectation returned: "
@@ -34,8 +38,8 @@ def figure_text(timeline: Timeline, what: Shown) -> str:
     """A line for each thing that was seen; raises NoFigure where there is none.
 
     Segments are written as tcpdump prints them (relative numbers where it would), with hosts'
-    names and the seconds since the scenario began. Endpoints as ``server.80 FIN_WAIT1, 1 to send,
-    owner nobody``.
+    names and the seconds since the scenario began, but without timestamps and padding. Endpoints
+    as ``server.80 FIN_WAIT1, 1 to send, owner nobody``.
     """
     shown = [what] if isinstance(what, Evidence) else what
     if not isinstance(shown, Sequence):
@@ -65,7 +69,9 @@ def _line(timeline: Timeline, what: Evidence) -> str:
 
 def _segment_text(timeline: Timeline, segment: Segment) -> str:
     names = timeline.names
-    text = format_segment(segment, lambda end: names.host(end.ip), _origin(timeline, segment))
+    telling = tuple(option for option in segment.options if option.name not in PROVE_NOTHING)
+    shown = replace(segment, options=telling)
+    text = format_segment(shown, lambda end: names.host(end.ip), _origin(timeline, segment))
     return f"{(segment.time - timeline.beginning()) / NANOSECONDS:.6f} {text}"
 
 
