@@ -237,6 +237,12 @@ class Agent:
         gate.write_sysctl(name, value)
         self._channel.send(SysctlSet(time.time_ns(), self._name, name, value, before))
 
+    def do_mtu(self, octets: int) -> None:
+        """Set the MTU of each of the host's cables; what it was is told as of a sysctl."""
+        for name, before in interfaces.set_mtu(octets):
+            what = f"{name} mtu", str(octets), str(before)
+            self._channel.send(SysctlSet(time.time_ns(), self._name, *what))
+
     def do_read_sysctl(self, name: str) -> str:
         """A network sysctl of the host, as one line."""
         return gate.read_sysctl(name)

@@ -26,6 +26,7 @@ from harness.lab.program_texts import not_started
 from harness.lab.rule import Rule
 from harness.lab.rules import parse
 from harness.tcp.segment import Address
+from harness.tcp.sizes import SMALLEST_MTU
 
 if TYPE_CHECKING:
     pass
@@ -259,6 +260,23 @@ class Host(AddressedHost):
     def record_rule(self, line: str, change: str, packets: int, octets: int) -> None:
         """Put a change of the filter rules into the evidence."""
         self.lab.timeline.add(RuleChanged(time.time_ns(), self.name, line, change, packets, octets))
+
+    def mtu(self, octets: int) -> None:
+        """Set the MTU of this host's end of each cable: 1500 is what it was.
+
+        Larger packets are thrown away where they come in, so a larger MTU is set on both ends.
+        Errors: LabError for less than the lab's address family can live with.
+        """
+        if octets < SMALLEST_MTU[self.lab.family]:
+            raise LabError(
+                f"{self.name}: an MTU of {octets} is too small for {self.lab.family}, which needs "
+                f"{SMALLEST_MTU[self.lab.family]} octets on every link. Set that, or run the "
+                'scenario with pytest.mark.families("ipv4"), which needs 68.'
+            )
+        try:
+            self.ask("mtu", octets=octets)
+        except OSError as error:
+            raise LabError(f"{self.name}: an MTU of {octets} is refused: {error}") from error
 
     def sysctl(self, name: str, value: int | str | None = None) -> str:
         """A network sysctl of this host (``net.ipv4.tcp_syn_retries``), set if a value is given."""

@@ -30,7 +30,9 @@ from harness.lab.topology import (
     plan,
 )
 
-SIOCETHTOOL = 0x8946
+SIOCGIFMTU, SIOCSIFMTU, SIOCETHTOOL = 0x8921, 0x8922, 0x8946
+MTU_REQUEST = "16si20x"
+"""A struct ifreq with ifr_mtu."""
 ETHTOOL_GLINK = 0x0A
 CARRIER_LIMIT = 20.0
 """Seconds in which the agent at the other end of a cable brings it up."""
@@ -205,6 +207,22 @@ def _has_carrier(name: str) -> bool:
         request = struct.pack("16sP16x", name.encode(), addressof(value))
         fcntl.ioctl(control, SIOCETHTOOL, request)
     return bool(struct.unpack("=II", value.raw)[1])
+
+
+def set_mtu(octets: int) -> list[tuple[str, int]]:
+    """Set the MTU of every interface of the present namespace but loopback; what it was before.
+
+    netdevice(7). Errors: OSError, EINVAL for what the interface cannot have.
+    """
+    changed = []
+    with gate.interface_socket() as control:
+        for _, name in socket.if_nameindex():
+            if name == "lo":
+                continue
+            asked = fcntl.ioctl(control, SIOCGIFMTU, struct.pack(MTU_REQUEST, name.encode(), 0))
+            fcntl.ioctl(control, SIOCSIFMTU, struct.pack(MTU_REQUEST, name.encode(), octets))
+            changed.append((name, struct.unpack(MTU_REQUEST, asked)[1]))
+    return changed
 
 
 def switch_offloads_off(name: str) -> None:

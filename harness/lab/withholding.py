@@ -275,6 +275,7 @@ def _nothing(*_: Any, **__: Any) -> None:
 VERBS: Mapping[str, _Verb] = {
     "iptables": _Verb(Host, "iptables", _apply_nothing),
     "sysctl": _Verb(Host, "sysctl", _read_sysctl, _sets),
+    "mtu": _Verb(Host, "mtu", _nothing),
     "listen": _Verb(Host, "listen", _listen),
     "connect": _Verb(Host, "connect", _connect),
     "start": _Verb(Host, "start", _start),

@@ -15,6 +15,9 @@ INITIAL_RTO = 1.0
 """TCP_TIMEOUT_INIT; RFC 6298, section 2.1."""
 MINIMUM_RTO = 0.2
 """TCP_RTO_MIN, also of a FIN on a path without delay."""
+DELAYED_ACK, LONGEST_DELAYED_ACK = 0.04, 0.2
+"""TCP_DELACK_MIN and TCP_DELACK_MAX: how long an acknowledgement waits for data to go with, on a
+path without delay, and at most (tcp_send_delayed_ack() in net/ipv4/tcp_output.c)."""
 TIME_WAIT_LENGTH = 60.0
 """TCP_TIMEWAIT_LEN: compiled in, not tcp_fin_timeout."""
 ORPHAN_RETRIES = 8

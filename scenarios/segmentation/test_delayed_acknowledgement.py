@@ -1,0 +1,108 @@
+"""Acknowledgements: when Linux lets them wait for something to go with, and when it does not."""
+
+import socket
+
+import pytest
+
+from harness import CLOSE_WAIT, ESTABLISHED
+from harness.evidence.events import NANOSECONDS
+from harness.lab import Host, Lab
+from harness.tcp.sizes import announced_mss, most_data
+from harness.tcp.timers import DELAYED_ACK, LONGEST_DELAYED_ACK, early, late
+
+
+@pytest.mark.claims("T11")
+@pytest.mark.cause("server.close")
+def test_a_fin_is_acknowledged_later(lab: Lab, client: Host, server: Host) -> None:
+    """The kernel waits for the program's own FIN: tcp_fin() in net/ipv4/tcp_input.c.
+
+    Where no data has come before, the wait is over with the next tick of the kernel's clock:
+    how long it is comes from the data (tcp_event_data_recv()).
+    """
+    lab.step("The server has sent something, and closes.")
+    connection = client.connect(server.listen(port=80))
+    connection.client.reaches(ESTABLISHED)
+    connection.server.send(b"hello")
+    connection.client.receives(b"hello")
+    connection.server.close()
+
+    lab.step("The client's kernel waits a little for the client to close too, then acknowledges.")
+    *_, fin, acknowledgement = lab.sees("""
+        ...
+        server > client: Flags [F.], seq K, ack J
+        client > server: Flags [.], ack K+1
+    """)
+    connection.client.reaches(CLOSE_WAIT)
+    delay = (acknowledgement.time - fin.time) / NANOSECONDS
+    assert early(DELAYED_ACK) <= delay <= late(LONGEST_DELAYED_ACK)
+    lab.figure(f"the FIN was acknowledged after {delay * 1000:.1f} ms")
+
+
+@pytest.mark.claims("T11")
+@pytest.mark.cause("server.set_option")
+def test_data_in_a_conversation_is_acknowledged_later(lab: Lab, client: Host, server: Host) -> None:
+    lab.step("The server's program expects to answer what it gets: TCP_QUICKACK off, tcp(7).")
+    connection = client.connect(server.listen(port=80))
+    connection.client.reaches(ESTABLISHED)
+    connection.server.set_option(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
+
+    lab.step("Data comes, and no answer goes. The acknowledgement has waited for one.")
+    connection.client.send(b"hello")
+    *_, data, acknowledgement = lab.sees("""
+        ...
+        client > server: Flags [P.], seq J:J+5, ack K
+        server > client: Flags [.], ack J+5, length 0
+    """)
+    delay = (acknowledgement.time - data.time) / NANOSECONDS
+    assert early(DELAYED_ACK) <= delay <= late(LONGEST_DELAYED_ACK)
+    lab.figure(f"five octets were acknowledged after {delay * 1000:.1f} ms")
+
+
+@pytest.mark.claims("T11", holds=False)
+@pytest.mark.cause("client.send")
+def test_the_first_data_is_acknowledged_at_once(lab: Lab, client: Host, server: Host) -> None:
+    """Quick acknowledgements let the sender's window grow: tcp_enter_quickack_mode()."""
+    lab.step("A connection is new, and data comes.")
+    connection = client.connect(server.listen(port=80))
+    connection.client.reaches(ESTABLISHED)
+    connection.client.send(b"hello")
+
+    lab.step("It is acknowledged before any timer of the kernel could run out.")
+    *_, data, acknowledgement = lab.sees("""
+        ...
+        client > server: Flags [P.], seq J:J+5, ack K
+        server > client: Flags [.], ack J+5, length 0
+    """)
+    delay = (acknowledgement.time - data.time) / NANOSECONDS
+    assert delay < early(DELAYED_ACK)
+    lab.figure(f"five octets were acknowledged after {delay * 1000:.3f} ms")
+
+
+@pytest.mark.claims("T11", holds=False)
+@pytest.mark.cause("client.send")
+def test_every_second_full_segment_is_acknowledged_at_once(
+    lab: Lab, client: Host, server: Host
+) -> None:
+    """RFC 9293, section 3.8.6.3; __tcp_ack_snd_check() in net/ipv4/tcp_input.c."""
+    lab.step("The server's program expects to answer what it gets, so acknowledgements may wait.")
+    connection = client.connect(server.listen(port=80))
+    connection.client.reaches(ESTABLISHED)
+    connection.server.set_option(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
+    full = most_data(announced_mss(1500, lab.family))
+
+    lab.step(
+        "Two full segments come: the second one is acknowledged at once, and the first with it."
+    )
+    connection.client.send(2 * full)
+    *_, first, second, acknowledgement = lab.sees(f"""
+        ...
+        client > server: Flags [.], seq J:J+{full}, length {full}
+        client > server: Flags [P.], seq J+{full}:J+{2 * full}, length {full}
+        server > client: Flags [.], ack J+{2 * full}, length 0
+    """)
+    delay = (acknowledgement.time - second.time) / NANOSECONDS
+    assert delay < early(DELAYED_ACK)
+    lab.figure(
+        f"two full segments were acknowledged together {delay * 1000:.3f} ms after the second, "
+        f"{(acknowledgement.time - first.time) / NANOSECONDS * 1000:.3f} ms after the first"
+    )
