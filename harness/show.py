@@ -24,6 +24,7 @@ from harness.report.connections_table import connections_table, interest, legend
 from harness.report.states import states_table
 from harness.report.text import ladder
 from harness.report.timeline_file import TimelineFileError, read_timeline
+from harness.report.tls_words import tls_problems
 from harness.tcp.connection import Connection
 from harness.tcp.headers import SYN
 from harness.tcp.inference import Inferred, infer_states
@@ -132,6 +133,7 @@ def _show_capture(capture: CaptureFile, wish: Wish) -> Iterator[str]:
         return
     yield from _wrapped([remark for each in chosen for remark in _missing(each)], wish.width)
     timeline = capture_timeline(capture, chosen, wish.most)
+    yield from _wrapped(tls_problems(timeline.wire), wish.width)
     yield ""
     yield from _drawn(timeline, wish, _inferred(timeline))
     segments = sum(each.segments for each in chosen)

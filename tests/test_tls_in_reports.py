@@ -1,6 +1,7 @@
 """TLS on the segments of every report; and nothing of it where no stream is TLS."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -9,17 +10,23 @@ from harness.__main__ import main
 from harness.report.html.page import scenario_page
 from harness.report.text import ladder, text_timeline
 from harness.report.tls_words import tls_words
+from harness.tcp.segment import Segment
+from harness.tls.hello import RETRY
 from tests.report_samples import result_of, sampled_story
 from tests.test_tls import DATA, IN_1_3
 from tests.tls_octets import (
     FINISHED,
     FLIGHT,
     HELLO,
+    RSA_SUITE,
     certificates,
+    client_hello,
+    message,
     record,
     rsa_handshake,
     server_hello,
     tls_story,
+    vector,
 )
 from tests.tls_talks import Flight, in_segments, write_pcap
 
@@ -39,13 +46,20 @@ LADDER = """\
   0.014000  |<--- [P.] seq 3239:3313, ack 1098, length 74 ---------------------|
             |     TLS application data, alert (encrypted)                      |
 """
+SUITE = "TLS_RSA_WITH_AES_128_CBC_SHA256"
+OFFER = (
+    f"ClientHello offers TLS 1.2, 1 cipher suite ({SUITE} first), compression none, "
+    "random 0001020304050607…"
+)
+CHOICE = f"ServerHello chooses TLS 1.2, {SUITE}, random 2021222324252627…"
+SIZES = "2 certificates of 360 and 720 octets"
 
 
 def words(*flights: Flight, most: int = 1400) -> list[str]:
     """What the segments after TCP's handshake say, in order; empty where one says nothing."""
     segments = list(in_segments(flights, most))
     found = tls_words(segments)
-    return [found.get(place, "") for place in range(3, len(segments))]
+    return [found[place].words if place in found else "" for place in range(3, len(segments))]
 
 
 def test_the_ladder_names_what_ends_in_a_segment() -> None:
@@ -60,13 +74,15 @@ def test_the_ladder_has_all_words_in_any_width(width: int) -> None:
     assert max(map(len, text.splitlines())) <= width
     joined = " ".join(re.sub(r"[-|<>]", " ", text).split())
     for each in tls_words(tls_story().wire).values():
-        assert each in joined
+        assert each.words in joined
 
 
 def test_a_timeline_line_by_line() -> None:
     text = text_timeline(tls_story())
-    assert text.count("length 50  [TLS ClientHello]") == 2
-    assert "length 50  [TLS ClientHello]  [lost on the way]" in text
+    assert text.count(f"length 50  [TLS ClientHello; {OFFER}]") == 2
+    assert f"length 50  [TLS ClientHello; {OFFER}]  [lost on the way]" in text
+    assert f"[TLS ServerHello; {CHOICE}]" in text
+    assert f"Request, ServerHelloDone; {SIZES}]" in text
 
 
 def test_the_page() -> None:
@@ -77,8 +93,9 @@ def test_the_page() -> None:
     below = spoken.index("ServerHelloDone")
     assert spoken[below + 1] == "TLS Certificate, CertificateRequest,", "drawn upwards"
     flight = "TLS Certificate, CertificateRequest, ServerHelloDone"
-    assert f'<span class="mark tls">{flight}</span>' in text
-    assert f"({flight})  (captured at its destination" in text
+    assert f'class="mark tls" title="{flight}; {SIZES}">{flight}</span>' in text
+    assert f"({flight}; {SIZES})  (captured at its destination" in text
+    assert f"(TLS ClientHello; {OFFER})  (again" in text
 
 
 def test_other_traffic_has_nothing_of_it() -> None:
@@ -105,7 +122,8 @@ def test_a_record_is_named_where_it_ends() -> None:
 def test_what_was_sent_again_says_it_again() -> None:
     segments = list(in_segments([(True, HELLO), (False, FLIGHT)]))
     again = [*segments[:4], segments[3], *segments[4:]]
-    assert [tls_words(again).get(place) for place in (3, 4)] == ["TLS ClientHello"] * 2
+    found = tls_words(again)
+    assert [found[place].words for place in (3, 4)] == ["TLS ClientHello"] * 2
 
 
 def test_tls_1_3_hides_what_it_encrypts() -> None:
@@ -139,3 +157,51 @@ def test_alerts_and_what_else_there_is() -> None:
 
 def test_a_server_that_does_not_speak_tls() -> None:
     assert words((True, HELLO), (False, b"HTTP/1.1 400 Bad Request\r\n")) == ["TLS ClientHello", ""]
+
+
+def test_what_is_in_a_hello() -> None:
+    offers = {0: vector(2, b"\0" + vector(2, b"server")), 16: vector(2, vector(1, b"h2"))}
+    suites = (0x1301, RSA_SUITE)
+    hello = record(22, client_hello(suites, offers | {43: vector(1, b"\x03\x04\x03\x03")}))
+    retry = record(22, server_hello(0x1301, IN_1_3, RETRY))
+    broken = record(22, message(11, b"\0\0\x09c"))
+    found = tls_words(list(in_segments([(True, hello), (False, retry + broken)])))
+    assert found[3].details == (
+        "TLS ClientHello; ClientHello offers TLS 1.3 or TLS 1.2, 2 cipher suites "
+        "(TLS_AES_128_GCM_SHA256 first), compression none, random 0001020304050607…, "
+        "for server, to speak h2"
+    )
+    assert found[4].details == (
+        "TLS HelloRetryRequest, Certificate; HelloRetryRequest chooses TLS 1.3, "
+        "TLS_AES_128_GCM_SHA256; broken, Certificate: certificate_list needs 9 octets; 1 are left"
+    )
+
+
+class TestWhatCannotBeRead:
+    def remarks(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], segments: Iterable[Segment]
+    ) -> str:
+        assert main(["show", str(write_pcap(tmp_path / "capture", segments))]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        return " ".join(line.lstrip("! ") for line in lines[: lines.index("")])
+
+    def test_a_hole(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        segments = list(in_segments([(True, HELLO), (False, FLIGHT)], 100))
+        del segments[8]
+        text = self.remarks(tmp_path, capsys, segments)
+        assert "the TLS that 10.0.0.2.4443 sends cannot be read on: the record at octet" in text
+        assert "are not in the capture" in text
+        assert "10.0.0.1.43210 sends" not in text
+
+    def test_an_answer_that_is_not_tls(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        answer = (False, b"HTTP/1.1 400 Bad Request")
+        text = self.remarks(tmp_path, capsys, in_segments([(True, HELLO), answer]))
+        assert "no TLS record begins at octet 0 of the stream: 48 54 54 50 2f" in text
+
+    def test_an_end_within_a_record_is_nothing_to_remark(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        segments = list(in_segments([(True, HELLO), (False, FLIGHT)], 100))
+        assert "TLS" not in self.remarks(tmp_path, capsys, segments[:-2])

@@ -23,7 +23,7 @@ class Numbered:
     """A segment with its relative numbers, and what it is among those of its connection.
 
     again: its octets had been sent before. remarks: what else there is to say, in words. tls: what
-    of TLS ends in it; empty for most.
+    of TLS ends in it, and with tls_details what is in that; empty for most.
     """
 
     segment: Segment
@@ -32,6 +32,7 @@ class Numbered:
     again: bool
     remarks: tuple[str, ...] = ()
     tls: str = ""
+    tls_details: str = ""
 
     def words(self) -> list[str]:
         """``[F.]``, ``seq 1``, ``ack 1``, and what else there is to tell."""
@@ -75,6 +76,6 @@ def numbered(wire: Sequence[Segment]) -> list[Numbered]:
     """Every segment with its numbers, and with what it says in TLS."""
     numbers, spoken = RelativeNumbers(), tls_words(wire)
     found = [numbers.of(segment) for segment in wire]
-    for place, words in spoken.items():
-        found[place] = replace(found[place], tls=words)
+    for place, said in spoken.items():
+        found[place] = replace(found[place], tls=said.words, tls_details=said.details)
     return found

@@ -40,7 +40,7 @@ def text_timeline(timeline: Timeline) -> str:
     lines: list[tuple[int, str]] = []
     for place, segment in enumerate(timeline.wire):
         text = format_segment(segment, lambda end: _host(timeline, end.ip), origins.of(segment))
-        text += f"  [{spoken[place]}]" if place in spoken else ""
+        text += f"  [{spoken[place].details}]" if place in spoken else ""
         if segment in lost:
             text += f"  [lost {f'in {lost[segment]}' if lost[segment] else 'on the way'}"
             text += f", by {rules[segment]}]" if segment in rules else "]"

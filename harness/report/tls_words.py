@@ -9,7 +9,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from typing import NamedTuple
 
+from harness.report.tls_details import message_details
 from harness.tcp.segment import Segment
 from harness.tls.conversation import Conversation, conversations
 from harness.tls.records import (
@@ -18,6 +20,7 @@ from harness.tls.records import (
     CHANGE_CIPHER_SPEC,
     HANDSHAKE,
     Record,
+    is_record,
 )
 from harness.tls.spoken import Spoken
 
@@ -25,24 +28,55 @@ FATAL = 2
 ENCRYPTED = "encrypted record"
 
 
-def tls_words(wire: Sequence[Segment]) -> dict[int, str]:
+class SaidInTls(NamedTuple):
+    """What ends in a segment: the names of it, and what is in it, which begins with these names."""
+
+    words: str
+    details: str
+
+
+def tls_words(wire: Sequence[Segment]) -> dict[int, SaidInTls]:
     """What ends in a segment, by its place in `wire`; also in one that was sent again."""
-    found: dict[int, str] = {}
+    found: dict[int, SaidInTls] = {}
     for conversation in conversations(wire):
         for spoken in (conversation.client, conversation.server):
             found |= _words(conversation, spoken)
     return found
 
 
-def _words(conversation: Conversation, spoken: Spoken) -> dict[int, str]:
+def tls_problems(wire: Sequence[Segment]) -> list[str]:
+    """Which directions of a TLS connection could not be read on, from where and why.
+
+    That a capture ends within a record is none: so does every capture of a connection that lasts.
+    """
+    return [
+        f"the TLS that {end.ip}.{end.port} sends cannot be read on: {spoken.problem}"
+        for talk in conversations(wire)
+        for end, spoken in ((talk.client_end, talk.client), (talk.server_end, talk.server))
+        if spoken.problem and (spoken.stream.gap or _is_left(spoken))
+    ]
+
+
+def _is_left(spoken: Spoken) -> bool:
+    """Whether something that is no record comes behind the last one."""
+    end = spoken.records[-1].end if spoken.records else 0
+    return not is_record(spoken.stream.data[end:])
+
+
+def _words(conversation: Conversation, spoken: Spoken) -> dict[int, SaidInTls]:
     said = list(_said(conversation, spoken))
     ends = [record.end for record in spoken.records]
+    details: dict[int, list[str]] = {}
+    for message in spoken.messages:
+        details.setdefault(message.records[-1].end, []).append(message_details(message))
     found = {}
     for span in spoken.stream.spans:
         first, after = bisect_right(ends, span.start), bisect_right(ends, span.end)
         words = [word for words in said[first:after] for word in words]
         if words:
-            found[span.position] = f"TLS {', '.join(_counted(words))}"
+            text = f"TLS {', '.join(_counted(words))}"
+            told = [each for end in ends[first:after] for each in details.get(end, ()) if each]
+            found[span.position] = SaidInTls(text, "; ".join([text, *told]))
     return found
 
 

@@ -67,7 +67,7 @@ def cut(records: Iterable[Record]) -> tuple[list[Message], str]:
     that), or none comes; the reason is empty otherwise.
     """
     found: list[Message] = []
-    data, used = b"", list[Record]()
+    data, used = bytearray(), list[Record]()
     for record in records:
         if record.content_type != HANDSHAKE or record.encrypted:
             if data:
@@ -76,17 +76,18 @@ def cut(records: Iterable[Record]) -> tuple[list[Message], str]:
         data += record.fragment
         used.append(record)
         while len(data) >= _HEADER and len(data) >= _length(data):
-            raw, data = data[: _length(data)], data[_length(data) :]
+            raw = bytes(data[: _length(data)])
+            del data[: len(raw)]
             found.append(Message(raw[0], raw, tuple(used)))
             used = [record] if data else []
     return found, _torn(data, "its rest is not in the capture") if data else ""
 
 
-def _length(data: bytes) -> int:
+def _length(data: bytes | bytearray) -> int:
     return _HEADER + int.from_bytes(data[1:_HEADER], "big")
 
 
-def _torn(data: bytes, why: str) -> str:
+def _torn(data: bytes | bytearray, why: str) -> str:
     what = MESSAGES.get(data[0], f"handshake message {data[0]}")
     promised = f" of {_length(data)}" if len(data) >= _HEADER else ""
     return f"{what} is cut off after {len(data)}{promised} octets: {why}"

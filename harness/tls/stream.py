@@ -7,7 +7,7 @@ nothing of what the octets mean.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -54,12 +54,8 @@ class Stream:
     def carriers(self, start: int, end: int) -> tuple[Piece, ...]:
         """The pieces that carried the octets from `start` to `end`, in the stream's order."""
         first = bisect_right(self.pieces, start, key=lambda piece: piece.start) - 1
-        found = []
-        for piece in self.pieces[max(first, 0) :]:
-            if piece.start >= end:
-                break
-            found.append(piece)
-        return tuple(found)
+        after = bisect_left(self.pieces, end, key=lambda piece: piece.start)
+        return self.pieces[max(first, 0) : after]
 
 
 def assemble(segments: Iterable[tuple[int, Segment]]) -> Stream:

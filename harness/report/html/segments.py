@@ -26,7 +26,7 @@ def full_text(scene: Scene, sent: Sent) -> str:
     """The segment as tcpdump prints it, with its time and what became of it."""
     timeline, segment = scene.timeline, sent.segment
     text = format_segment(segment, lambda end: timeline.names.host(end.ip), sent.origin)
-    remarks = f"  ({sent.numbered.tls})" if sent.numbered.tls else ""
+    remarks = f"  ({sent.numbered.tls_details})" if sent.numbered.tls else ""
     if sent.first is not None:
         first = scene.every[sent.first].segment.time
         remarks += f"  (again; first at {since_start(timeline, first):.6f})"

@@ -53,7 +53,8 @@ def _packet(scene: Scene, sent: Sent) -> Markup:
         word = "stopped" if loss.rule else "lost"
         marks.append(tag("span", word, class_="mark lost", title=lost_text(loss)))
     if sent.numbered.tls:
-        marks.append(tag("span", sent.numbered.tls, class_="mark tls"))
+        told = sent.numbered.tls_details
+        marks.append(tag("span", sent.numbered.tls, class_="mark tls", title=told))
     time = moment(scene.timeline, sent.segment.time).strip()
     cells = [sent.place + 1, time, joined(marks), text]
     return tag("tr", *(tag("td", cell) for cell in cells))
