@@ -12,7 +12,8 @@ usage: python -m harness doctor
   doctor   say what this machine can and cannot do for a lab, and how to mend it;
            exit status 0 when `pytest scenarios/` will run here, 1 when it will not
   show     draw a pcap or pcapng file, or a saved timeline.jsonl, as a ladder with the
-           states of both ends; `python -m harness show --help` tells its options
+           states of both ends; `--filter EXPRESSION` sifts it as tcpdump would, and
+           `python -m harness show --help` tells its other options
   netstat  print the sockets that a host of a saved timeline had at a moment, as
            `netstat -antp` would have
 

@@ -16,10 +16,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.evidence.capture_file import CaptureFile, NotACapture
+from harness.evidence.capture_file import CaptureFile, NotACapture, Sieve
 from harness.evidence.capture_survey import Survey, survey
 from harness.evidence.capture_view import WHOLE, capture_timeline, captured_hosts
 from harness.evidence.timeline import Timeline
+from harness.libpcap import FileFilter, FilterRefused
 from harness.report.connections_table import connections_table, interest, legend
 from harness.report.states import states_table
 from harness.report.text import ladder
@@ -53,6 +54,7 @@ class Wish:
     most: int
     table: bool
     width: int
+    filter: str | None = None
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -86,6 +88,11 @@ def _read(arguments: Sequence[str]) -> Wish:
         help="its number in the table, or a part of its addresses and ports: 3, 10.0.0.1.443",
     )
     parser.add_argument(
+        "--filter",
+        metavar="EXPRESSION",
+        help="only frames that it is true of, in tcpdump's words: 'host 10.0.0.1 and port 443'",
+    )
+    parser.add_argument(
         "--most", type=int, default=MOST, metavar="N", help=f"segments to draw at most ({MOST})"
     )
     parser.add_argument("--table", action="store_true", help="the table only")
@@ -98,6 +105,7 @@ def _read(arguments: Sequence[str]) -> Wish:
         max(1, chosen.most),
         chosen.table,
         max(NARROWEST, width),
+        chosen.filter,
     )
 
 
@@ -106,13 +114,15 @@ def show(wish: Wish) -> Iterator[str]:
     if wish.file.is_dir():
         raise CannotShow("it is a folder; give a capture or a timeline.jsonl in it")
     if wish.file.suffix == ".jsonl":
+        if wish.filter is not None:
+            raise CannotShow("a filter sifts a capture; give a pcapng file that lies beside it")
         timeline = read_timeline(wish.file)
         yield from _drawn(timeline, wish, _inferred(timeline) if not _has_states(timeline) else [])
         if _has_states(timeline):
             yield f"\n{states_table(timeline, width=wish.width)}"
         return
     try:
-        capture = CaptureFile(wish.file)
+        capture = CaptureFile(wish.file, None if wish.filter is None else sieve(wish.filter))
     except NotACapture as refusal:
         raise CannotShow(
             f"{refusal}. It is shown what pcap, pcapng and timeline.jsonl hold"
@@ -120,11 +130,32 @@ def show(wish: Wish) -> Iterator[str]:
     yield from _show_capture(capture, wish)
 
 
+def sieve(expression: str) -> Sieve:
+    """What lets through the frames that a filter expression is true of, whatever their link type.
+
+    It raises CannotShow for an expression that does not compile, OSError without libpcap.
+    """
+    filters: dict[int, FileFilter] = {}
+
+    def wanted(link_type: int, data: bytes, length: int) -> bool:
+        if link_type not in filters:
+            try:
+                filters[link_type] = FileFilter(expression, link_type)
+            except FilterRefused as refusal:
+                raise CannotShow(str(refusal)) from None
+        return filters[link_type].keeps(data, length)
+
+    return wanted
+
+
 def _show_capture(capture: CaptureFile, wish: Wish) -> Iterator[str]:
     seen = survey(capture)
     remarks = list(_remarks(capture, seen))
     if not seen.connections:
-        raise CannotShow("; ".join(["no TCP segment is in it", *remarks]))
+        nothing = "no TCP segment is in it"
+        if wish.filter is not None:
+            nothing += f" that the filter {wish.filter!r} is true of"
+        raise CannotShow("; ".join([nothing, *remarks]))
     chosen = _chosen(seen.connections, wish.connection)
     yield _head(capture, seen)
     yield from _wrapped(remarks, wish.width)

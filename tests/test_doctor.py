@@ -34,6 +34,7 @@ GOOD = Facts(
     system_call_filter=False,
     settings={MOST_USER_NAMESPACES: 60000, MOST_NETWORK_NAMESPACES: 60000},
     programs=dict.fromkeys(PACKAGES, True),
+    libpcap=True,
     trial=GOOD_TRIAL,
 )
 NOBODY = replace(GOOD, user=1000, capabilities=frozenset())
@@ -118,6 +119,11 @@ def test_each_lack_is_named_with_what_mends_it(lacking: Facts, subject: str, men
             "apt-get install --no-install-recommends telnet tshark",
         ),
         (replace(GOOD, packages={**GOOD.packages, "pytest-xdist": None}), "one after", "pip"),
+        (
+            replace(GOOD, libpcap=False),
+            "libpcap is missing",
+            "apt-get install --no-install-recommends libpcap0.8",
+        ),
         (
             replace(NOBODY, trial=replace(GOOD_TRIAL, no_tracepoints="fsopen(tracefs) is refused")),
             "fsopen(tracefs) is refused",

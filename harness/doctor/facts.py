@@ -50,5 +50,7 @@ class Facts:
     system_call_filter: bool
     settings: Mapping[str, int | None]
     programs: Mapping[str, bool]
+    libpcap: bool
+    """Filter expressions can be compiled."""
     trial: Trial | None
     """None: not tried, because packages are missing."""

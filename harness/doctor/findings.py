@@ -8,6 +8,7 @@ from enum import Enum
 
 from harness.doctor.facts import Facts, Trial
 from harness.doctor.permissions import mend_permissions, mend_tracing, outside_remark, who
+from harness.libpcap import PACKAGE as LIBPCAP
 from harness.programs import PACKAGES
 
 OLDEST_PYTHON = (3, 11)
@@ -39,6 +40,7 @@ def examine(facts: Facts) -> list[Finding]:
     found = [_python(facts), *_packages(facts), _you(facts)]
     if facts.trial is not None:
         found += _lab(facts, facts.trial)
+    found.append(_filters(facts))
     found += _programs(facts)
     return found
 
@@ -139,6 +141,18 @@ def _tracepoints(facts: Facts, trial: Trial) -> Finding:
         "before anybody can look are then not proved"
     )
     return Finding(Verdict.NOTE, "tracing", text, mend_tracing(facts))
+
+
+def _filters(facts: Facts) -> Finding:
+    if facts.libpcap:
+        return Finding(Verdict.WELL, "filters", "libpcap compiles tcpdump's filter expressions")
+    return Finding(
+        Verdict.NOTE,
+        "filters",
+        "libpcap is missing. Scenarios that capture with a filter of their own fail, and so does "
+        "`show --filter`",
+        (f"{_sudo(facts)}apt-get install --no-install-recommends {LIBPCAP}",),
+    )
 
 
 def _programs(facts: Facts) -> Iterator[Finding]:

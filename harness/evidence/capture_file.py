@@ -9,7 +9,7 @@ Formats: pcap(5), draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from struct import Struct
 from typing import BinaryIO, Final
@@ -39,6 +39,10 @@ COMPRESSED: Final = {
 _NANOSECONDS: Final = 1_000_000_000
 
 
+Sieve = Callable[[int, bytes, int], bool]
+"""Says of a frame whether it is wanted, from link type, octets captured, octets on the wire."""
+
+
 class NotACapture(ValueError):
     """A file that no frame can be read from; the message says what it is instead."""
 
@@ -46,9 +50,13 @@ class NotACapture(ValueError):
 class CaptureFile:
     """One capture file. `found` is complete when `records` has come to its end."""
 
-    def __init__(self, path: Path | str) -> None:
-        """Raises NotACapture for what is none, and OSError where the file cannot be read."""
+    def __init__(self, path: Path | str, sieve: Sieve | None = None) -> None:
+        """With a sieve, only the frames that it lets through are there.
+
+        Raises NotACapture for what is none, and OSError where the file cannot be read.
+        """
         self.path = Path(path)
+        self._sieve = sieve
         self.found = Findings()
         with self.path.open("rb") as file:
             self._magic = file.read(4)
@@ -56,6 +64,17 @@ class CaptureFile:
 
     def records(self) -> Iterator[Record]:
         """The frames, in the file's order. Can be asked for again: the file is read again."""
+        if self._sieve is None:
+            return self._read()
+        return self._sifted(self._sieve)
+
+    def _sifted(self, sieve: Sieve) -> Iterator[Record]:
+        for record in self._read():
+            _, interface, data, length, _ = record
+            if sieve(self.found.interfaces[interface].link_type, data, length):
+                yield record
+
+    def _read(self) -> Iterator[Record]:
         found = self.found = Findings()
         with self.path.open("rb", buffering=1024 * 1024) as file:
             try:
