@@ -10,7 +10,9 @@ from harness.evidence.expectations import (
 )
 from harness.evidence.verdicts import ExpectationFailed
 from harness.lab.endpoint import Endpoint
+from harness.lab.tls_seen import TlsSeen
 from harness.tcp.states import State
+from harness.tls.conversation import Conversation
 
 
 class Connection:
@@ -70,3 +72,13 @@ class Connection:
         """What was known of an endpoint at a moment at which it looked so."""
         history = self.client.host.lab.timeline.history(looks.key)
         return [seen for seen in history if moment is not None and seen.time <= moment][-1]
+
+    def sees_tls(self, text: str) -> Conversation:
+        """Expect both ends to have said exactly this in TLS, from the beginning until now.
+
+        A line for each turn: ``server: ServerHello, Certificate, ServerHelloDone``; an alert is
+        ``alert unknown_ca``. A last line ``...`` lets more follow. Waits as long as a program may
+        take. What was said comes back: hellos, certificates, the encrypted premaster secret.
+        """
+        ends = self.client.local, self.server.local
+        return TlsSeen(self.client.host.lab, repr(self), lambda: ends).sees(text)

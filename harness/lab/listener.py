@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from harness.lab.call import Call
 from harness.lab.endpoint import Endpoint
 from harness.lab.errors import LabError
+from harness.lab.tls_seen import Ends, TlsSeen
 from harness.tcp.segment import Address
+from harness.tls.conversation import Conversation
 
 if TYPE_CHECKING:
     from harness.lab.host import Host
@@ -38,6 +40,23 @@ class Listener(Endpoint):
             assert isinstance(accepted, tuple)
             self._accepted[Address(*accepted[1])] = accepted[0]
         return self._accepted[peer]
+
+    def sees_tls(self, text: str) -> Conversation:
+        """As :meth:`Connection.sees_tls`, of the last connection to this listener.
+
+        For one that comes and goes too fast for its sockets to be seen.
+        """
+        return TlsSeen(self.host.lab, f"the last connection to {self!r}", self._ends).sees(text)
+
+    def _ends(self) -> Ends | None:
+        """Whose SYN came last, and to which of our addresses."""
+        found = [
+            (segment.source, segment.destination)
+            for segment in self.host.lab.timeline.wire
+            if segment.flags == "S" and segment.destination.port == self.local.port
+            if segment.destination.ip in self.host.addresses
+        ]
+        return found[-1] if found else None
 
 
 class PassiveEnd(Endpoint):
