@@ -8,7 +8,7 @@ from harness import ESTABLISHED, SYN_RECV
 from harness.evidence.doubts import contradictions
 from harness.evidence.events import CounterRead, RuleChanged, SegmentCrafted
 from harness.evidence.verdicts import ExpectationFailed
-from harness.lab import Host, Lab, LabError
+from harness.lab import Host, Lab, LabError, Wire
 from harness.lab.kernel_counters import in_pairs, read_counters
 from harness.report.ladder import ladder
 from harness.report.words import event_text
@@ -85,6 +85,14 @@ def test_layers_of_scapy_are_sent_too(lab: Lab, client: Host, server: Host) -> N
 def test_it_reaches_what_lies_behind_a_router(lab: Lab, client: Host, server: Host) -> None:
     client.crafts(port=40000, to=server.listen(port=80)).sends(SYN)
     lab.sees(f"client > server: {SYN} \n server > client: Flags [S.], seq K, ack 1001")
+
+
+def test_it_passes_a_wire(lab: Lab, client: Host, server: Host, wire: Wire) -> None:
+    wire.rewrite("client > server: Flags [S]", mss=500)
+    damaged = server.counter("TcpInCsumErrors")
+    client.crafts(port=40000, to=server.listen(port=80)).sends(f"{SYN}, options [mss 1460]")
+    lab.sees(f"client > server: {SYN} \n server > client: Flags [S.], seq K, ack 1001")
+    assert damaged.grown == 0
 
 
 @pytest.mark.topology(hosts=("client", "server", "other"))
