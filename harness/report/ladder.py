@@ -20,13 +20,13 @@ from harness.evidence.events import (
 )
 from harness.evidence.timeline import EndpointKey, Timeline
 from harness.report.clock import duration, moment
-from harness.report.crafted import crafted_segments
 from harness.report.delivery import dropping_rules, lost_segments
 from harness.report.drawing import TIME_WIDTH, Lanes
 from harness.report.html.states import bars
 from harness.report.lanes import LaneNames
 from harness.report.numbers import Numbered, numbered
-from harness.report.wire_words import wire_remarks, with_wire_remark
+from harness.report.segment_remarks import segment_remarks
+from harness.report.wire_words import with_wire_remark
 from harness.report.words import event_text, rule_text, sysctl_text
 from harness.tcp.inference import Inferred
 from harness.tcp.segment import Address, Segment
@@ -90,7 +90,7 @@ def _items(
     timeline: Timeline, shown: list[Segment], meanwhile: list[Item], *, complete: bool
 ) -> list[Item]:
     """The segments to be shown and what happened meanwhile, in the order of time."""
-    remarks = wire_remarks(timeline)
+    remarks = segment_remarks(timeline)
     segments = [with_wire_remark(each, remarks) for each in numbered(timeline.wire)][-len(shown) :]
     happened: list[Item] = [*_changes_of_state(timeline), *meanwhile]
     happened += [
@@ -140,7 +140,6 @@ class _Ladder:
         self.lanes = Lanes.spread(len(self.names.heads), self.width)
         self.lost = lost_segments(self.timeline)
         self.rules = dropping_rules(self.timeline)
-        self.crafted = crafted_segments(self.timeline)
         self._latest = 0
 
     def head(self) -> str:
@@ -188,7 +187,7 @@ class _Ladder:
             self.names.lane(segment.source, segment.destination),
             self.names.lane(segment.destination, segment.source),
         )
-        words = [*item.words(), *self.crafted.get(segment, ())]
+        words = item.words()
         if self.names.several:
             words[0] = f"{segment.source.port} > {segment.destination.port} {words[0]}"
         lost = self._end(segment)

@@ -16,7 +16,8 @@ from harness.report.delivery import dropping_rules, lost_segments
 from harness.report.html.choice import LeftOut, Sent, chosen, numbered
 from harness.report.html.inferred import inferred
 from harness.report.html.states import Bar, bars
-from harness.report.wire_words import wire_remarks, with_wire_remark
+from harness.report.segment_remarks import segment_remarks
+from harness.report.wire_words import with_wire_remark
 from harness.report.words import event_text, rule_text, sysctl_text
 from harness.tcp.inference import Inferred
 from harness.tcp.segment import Segment
@@ -96,7 +97,7 @@ class Scene:
 
 def scene(timeline: Timeline) -> Scene:
     """Read the timeline once and put everything into its step."""
-    remarks = wire_remarks(timeline)
+    remarks = segment_remarks(timeline)
     sent = [
         replace(each, numbered=with_wire_remark(each.numbered, remarks))
         for each in numbered(timeline.wire)
