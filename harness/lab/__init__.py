@@ -1,6 +1,8 @@
 """The rim: everything that touches the kernel. It records; it judges nothing."""
 
 from harness.lab.connection import Connection
+from harness.lab.counter import KernelCounter
+from harness.lab.crafted_peer import CraftedPeer
 from harness.lab.endpoint import BOTH, READ, WRITE, Endpoint
 from harness.lab.errors import HostGone, LabError, SandboxUnavailable
 from harness.lab.fault import Fault
@@ -18,10 +20,12 @@ __all__ = [
     "READ",
     "WRITE",
     "Connection",
+    "CraftedPeer",
     "Endpoint",
     "Fault",
     "Host",
     "HostGone",
+    "KernelCounter",
     "Lab",
     "LabError",
     "Listener",

@@ -3,8 +3,7 @@
 import pytest
 
 from harness import ESTABLISHED
-from harness.lab import Host, Lab
-from harness.lab.crafted_peer import CraftedPeer
+from harness.lab import CraftedPeer, Host, Lab
 
 
 @pytest.fixture

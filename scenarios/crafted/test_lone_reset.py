@@ -5,8 +5,7 @@ import errno
 import pytest
 
 from harness import CLOSED, ESTABLISHED
-from harness.lab import Host, Lab
-from harness.lab.crafted_peer import CraftedPeer
+from harness.lab import CraftedPeer, Host, Lab
 
 
 @pytest.mark.claims("T17", "R13")

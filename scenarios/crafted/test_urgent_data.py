@@ -4,8 +4,7 @@ import errno
 
 import pytest
 
-from harness.lab import Lab
-from harness.lab.crafted_peer import CraftedPeer
+from harness.lab import CraftedPeer, Lab
 
 
 @pytest.mark.claims("T15", holds=False)
