@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from harness.__main__ import main
-from harness.evidence.events import ProcessSeen, SocketSeen
+from harness.evidence.events import ProcessSeen, SocketSeen, Step
 from harness.evidence.kernel_events import SocketGlanced
 from harness.evidence.netstat import netstat_table
-from harness.evidence.sockets_at import MomentNotRecorded
+from harness.evidence.sockets_at import MomentNotRecorded, last_certain
 from harness.evidence.timeline import Timeline
 from harness.lab import Host, Lab, LabError
 from harness.report.folder import write_folder
+from harness.report.html.netstat import netstat_tables
 from harness.report.timeline_file import NAME
 from harness.tcp.segment import Address
 from harness.tcp.states import CLOSED, ESTABLISHED, FIN_WAIT1, LISTEN, SYN_RECV, State
@@ -130,6 +131,24 @@ def test_a_queue_that_was_just_changing_is_a_question_mark(timeline: Timeline) -
     timeline.add(seen(3.5, ESTABLISHED, send_queue=None, receive_queue=None, owner=12))
     (row,) = rows(timeline, 3.6)
     assert row.split() == ["tcp", "?", "?", *row.split()[3:5], "ESTABLISHED", "12/?"]
+
+
+def test_the_last_certain_moment_of_a_step(timeline: Timeline) -> None:
+    assert last_certain(timeline, "server", at(1.5), at(1.995)) == at(1.990)
+    assert last_certain(timeline, "server", at(1.5), at(1.8)) == at(1.8)
+    assert last_certain(timeline, "server", at(1.992), at(1.995)) == at(1.995), "none: the end"
+    assert last_certain(timeline, "server", at(3.5), at(9)) == at(4), "watched until then"
+
+
+def test_a_page_has_the_tables_of_each_step(timeline: Timeline) -> None:
+    timeline.add(Step(at(1.2), "It is established."))
+    timeline.add(Step(at(1.995), "It closes."))
+    text = str(netstat_tables(timeline))
+    assert text.index("It is established.") < text.index("ESTABLISHED") < text.index("It closes.")
+    assert "server at 1.990000 s" in text
+    assert "FIN_WAIT1" not in text
+    assert "client at" not in text, "its sockets were never looked at"
+    assert "The sockets of no host were looked at." in str(netstat_tables(empty_timeline()))
 
 
 @pytest.mark.parametrize(

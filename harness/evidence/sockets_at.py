@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.evidence.events import NANOSECONDS, HostReady, ProcessSeen, SocketSeen
-from harness.evidence.kernel_events import SocketGlanced
 from harness.evidence.timeline import EndpointKey, Timeline
 from harness.tcp.states import State
 
@@ -67,6 +66,21 @@ def sockets_at(timeline: Timeline, host: str, moment: int | None = None) -> Sock
     return SocketsAt(host, when, tuple(certain), tuple(unsure), _commands(timeline, host, when))
 
 
+def last_certain(timeline: Timeline, host: str, start: int, end: int) -> int:
+    """The last moment from `start` to `end` (ns) at which all sockets are certain; `end` if none.
+
+    Never after the host was looked at last. Raises MomentNotRecorded.
+    """
+    latest = min(end, _looked_at(timeline, host)[1])
+    moment = latest
+    while moment >= start:
+        unsure = sockets_at(timeline, host, moment).unsure
+        if not unsure:
+            return moment
+        moment = min(*(each.looked for each in unsure), moment - 1)
+    return latest
+
+
 def _looked_at(timeline: Timeline, host: str) -> tuple[int, int]:
     """From when until when the host's sockets were watched (ns)."""
     ready = {event.host: event.time for event in timeline.events if isinstance(event, HostReady)}
@@ -79,12 +93,8 @@ def _looked_at(timeline: Timeline, host: str) -> tuple[int, int]:
 
 
 def _endpoints(timeline: Timeline, host: str) -> list[EndpointKey]:
-    glanced = (
-        (event.host, event.local, event.remote)
-        for event in timeline.events
-        if isinstance(event, SocketGlanced)
-    )
-    return [key for key in dict.fromkeys([*timeline.endpoints(), *glanced]) if key[0] == host]
+    every = dict.fromkeys([*timeline.endpoints(), *timeline.glanced_endpoints()])
+    return [key for key in every if key[0] == host]
 
 
 def _in_force(timeline: Timeline, key: EndpointKey, moment: int) -> SocketSeen | None:

@@ -182,6 +182,10 @@ class Timeline:
         """Every endpoint that was ever seen."""
         return iter(self._sockets)
 
+    def glanced_endpoints(self) -> Iterator[EndpointKey]:
+        """Every endpoint that sock_diag alone ever showed, sampled too or not."""
+        return iter(self._glanced)
+
     def call(self, number: int) -> CallEnded | None:
         """How a call ended, or None while it has not."""
         return self._calls.get(number)

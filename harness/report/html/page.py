@@ -13,6 +13,7 @@ from harness.report.html.drawing import draw_section
 from harness.report.html.layout import SectionLayout, marks_of, moments, settle
 from harness.report.html.legend import legend
 from harness.report.html.markup import Markup, page, tag
+from harness.report.html.netstat import netstat_tables
 from harness.report.html.results import INDEX_FILE, Result
 from harness.report.html.scale import factor
 from harness.report.html.scene import Scene, scene
@@ -36,6 +37,9 @@ def scenario_page(
         tag("p", STALE, class_="stale-note", role="status"),
         tag("section", tag("h2", "What happened"), legend(shown), *_ladder(shown), id="ladder"),
         _folded("Packets, as tcpdump prints them", packet_table(shown), "packets", opened=True),
+        _folded(
+            "Sockets after each step, as netstat prints them", netstat_tables(timeline), "netstat"
+        ),
         _folded("Everything that was recorded", event_table(timeline), "events"),
         _folded("Settings in force when it began", settings(timeline), "settings"),
         tag(
