@@ -209,7 +209,7 @@ class Sampler:
             if known is None or _changed(known, seen):
                 self._record(seen)
                 self._seen[key] = seen
-            elif _owners(known) != _owners(seen):  # no glance since the last sample shows that
+            elif _owners(known) != _owners(seen):  # from one process to another: no glance shows it
                 self._record(replace(seen, not_before=sampled_before))
                 self._seen[key] = seen
         for key in self._seen.keys() - present.keys():
@@ -225,6 +225,7 @@ class Sampler:
 def _changed(known: SocketSeen, seen: SocketSeen) -> bool:
     return (
         known.state is not seen.state
+        or (known.owner is None) != (seen.owner is None)  # a glance shows that: its inode
         or known.send_queue != seen.send_queue
         or known.receive_queue != seen.receive_queue
         or known.timer != seen.timer
