@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 pytest_plugins: tuple[str, ...] = (
     "harness.plugin_cause",
-    "harness.plugin_ledger",
     "harness.plugin_transitions",
+    "harness.plugin_ledger",
     "harness.plugin_claims",
     "harness.plugin_ladder",
     "harness.plugin_pages",

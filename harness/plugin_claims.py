@@ -15,9 +15,8 @@ import pytest
 
 from harness.ledger.judging import Judgement, Outcome, Showing, judge, strangers
 from harness.ledger.table import count_line, ledger_lines, problem_lines
-from harness.plugin_ledger import BESIDE, FOLDERS, LEDGER
+from harness.plugin_ledger import BESIDE, LEDGER, asked_for_all
 from harness.plugin_markers import claims_of
-from harness.plugin_transitions import ran_all
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -70,7 +69,6 @@ class _Claims:
         self._scenarios: dict[str, _Scenario] = {}
         self._judgements: list[Judgement] = []
         self._problems: list[str] = []
-        self._stopped = False
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -111,12 +109,8 @@ class _Claims:
         """A ledger that this run contradicts makes it red."""
         if hasattr(self._config, "workerinput") or self._config.option.collectonly:
             return
-        ended = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
-        stopped = bool(session.shouldstop or session.shouldfail) or not ended
         ledger, showings = self._config.stash[LEDGER], self._showings()
-        folders = self._config.stash[FOLDERS]
-        whole = not stopped and ran_all(self._config, folders)
-        self._judgements = judge(ledger, showings, whole=whole)
+        self._judgements = judge(ledger, showings, whole=asked_for_all(session))
         self._problems = [
             *strangers(ledger, showings),
             *(problem for each in self._judgements for problem in each.problems),

@@ -14,6 +14,7 @@ import pytest
 from harness.ledger.claims import Ledger
 from harness.ledger.reading import LedgerError, read_ledger
 from harness.plugin_markers import WrongMarkerError, claims_of
+from harness.plugin_transitions import ran_all
 
 LEDGER = pytest.StashKey[Ledger]()
 """The claims that are known; without articles where there is no ledger."""
@@ -71,6 +72,14 @@ def _beside(config: pytest.Config) -> Iterator[Path]:
             if any((folder / BESIDE).glob("*.toml")):
                 yield folder / BESIDE
                 break
+
+
+def asked_for_all(session: pytest.Session) -> bool:
+    """Whether every scenario that the ledger is about was to be run, and nothing ended it early."""
+    ended = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+    stopped = bool(session.shouldstop or session.shouldfail) or not ended
+    folders = session.config.stash[FOLDERS]
+    return not stopped and ran_all(session.config, folders)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -18,8 +18,13 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from harness.evidence.verdicts import Inconclusive
+from harness.ledger.judging import judge
 from harness.plugin import LAB, UNSAID
+from harness.plugin_ledger import LEDGER, asked_for_all
+from harness.plugin_markers import claims_of
 from harness.plugin_reports import folder_name
+from harness.report.claims_file import LEDGER_FILE, ledger_json
+from harness.report.html.claims import CLAIMS_FILE, claims_page, showings
 from harness.report.html.index import index_page
 from harness.report.html.page import scenario_page
 from harness.report.html.results import (
@@ -142,6 +147,8 @@ def _write(item: pytest.Item, base: Path, problem: BaseException | None) -> None
     if problem is not None:
         phases.append(Phase("teardown", "failed", 0.0, _message(problem)))
     lab = item.stash.get(LAB, None)
+    claims = claims_of(item.iter_markers())
+    sentences = item.config.stash[LEDGER].sentences
     result = Result(
         run=item.config.stash[RUN],
         name=item.nodeid,
@@ -151,7 +158,9 @@ def _write(item: pytest.Item, base: Path, problem: BaseException | None) -> None
         seconds=sum(phase.seconds for phase in phases),
         when=time.time_ns(),
         family=_family(item),
-        claims=tuple(claim for each in item.iter_markers("claims") for claim in each.args),
+        claims=tuple(claims),
+        refutes=tuple(claim for claim, holds in claims.items() if not holds),
+        figures=tuple(each.text for each in lab.timeline.figures()) if lab else (),
         states=tuple(states_reached(lab.timeline)) if lab else (),
         message="\n\n".join(phase.message for phase in phases if phase.message),
         page=lab is not None,
@@ -159,7 +168,7 @@ def _write(item: pytest.Item, base: Path, problem: BaseException | None) -> None
     folder = base / result.folder
     if lab is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        text = scenario_page(lab.timeline, result, versions(), _evidence(folder))
+        text = scenario_page(lab.timeline, result, versions(), _evidence(folder), sentences)
         (folder / PAGE_FILE).write_text(text, encoding="utf-8")
     else:
         (folder / PAGE_FILE).unlink(missing_ok=True)  # an earlier run's
@@ -235,7 +244,23 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     run = config.stash[RUN]
     results = read_results(base)
     mark_stale(base, [result for result in results if result.run != run])
-    (base / INDEX_FILE).write_text(index_page(results, run, versions()), encoding="utf-8")
+    sentences = config.stash[LEDGER].sentences
+    index = index_page(results, run, versions(), sentences)
+    (base / INDEX_FILE).write_text(index, encoding="utf-8")
+    _write_claims(session, base, [result for result in results if result.run == run])
+
+
+def _write_claims(session: pytest.Session, base: Path, results: list[Result]) -> None:
+    """The ledger's page and file; those of an earlier run go where there is no ledger."""
+    ledger = session.config.stash[LEDGER]
+    if not ledger.articles:
+        for name in (CLAIMS_FILE, LEDGER_FILE):
+            (base / name).unlink(missing_ok=True)
+        return
+    judgements = judge(ledger, showings(results), whole=asked_for_all(session))
+    text = claims_page(ledger, judgements, versions())
+    (base / CLAIMS_FILE).write_text(text, encoding="utf-8")
+    (base / LEDGER_FILE).write_text(ledger_json(ledger, judgements), encoding="utf-8")
 
 
 def pytest_terminal_summary(

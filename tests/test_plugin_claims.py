@@ -1,5 +1,6 @@
 """``--lab-claims`` and the ledger in real runs of pytest: what is printed, and when it is red."""
 
+import json
 from collections.abc import Sequence
 
 import pytest
@@ -228,3 +229,24 @@ def test_without_causes_no_claim_is_proved(ledger: Runs) -> None:
     result = ledger.run("--lab-claims", "--lab-without-cause")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: --lab-claims and --lab-without-cause: *"])
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_the_report_has_the_ledger(ledger: Runs, workers: Sequence[str]) -> None:
+    ledger.write(SHOWN)
+    out = ledger.folder / "out"
+    ledger.run("-o", "testpaths=.", "--lab-report", "out", *workers)
+    page = (out / "claims.html").read_text()
+    assert 'href="test_it-test_established-ipv4/page.html"' in page
+    assert 'href="claims.html#claim-A2"' in (out / "index.html").read_text()
+    scenario = (out / "test_it-test_established-ipv4" / "page.html").read_text()
+    assert 'href="../claims.html#claim-A1"' in scenario
+    (article,) = json.loads((out / "claims.json").read_text())["articles"]
+    runs = [claim["run"] for claim in article["claims"]]
+    assert [run["verdict"] for run in runs] == ["holds", "false here"]
+    assert all(run["whole"] and not run["problems"] for run in runs)
+    assert "ESTABLISHED" in runs[0]["shown_by"][0]["figures"][0]
+    (ledger.folder / "claims" / "one.toml").unlink()
+    ledger.run("-o", "testpaths=.", "--lab-report", "out")
+    assert not (out / "claims.html").exists()
+    assert not (out / "claims.json").exists()

@@ -1,10 +1,11 @@
-// Filters and sorts the table of scenarios. Without it the table is whole, in the order of names.
+// Filters and sorts the table of a page. Without it the table is whole, in its own order.
 (() => {
-  const table = document.getElementById("scenarios");
+  const table = document.querySelector("table.listed");
   if (!table) return;
   const rows = [...table.tBodies[0].rows];
   const texts = rows.map((row) => row.textContent.toLowerCase());
   const field = (id) => document.getElementById(id);
+  const choices = [...document.querySelectorAll("#controls select")];
   const count = field("count");
   const whole = count.textContent;
   const holds = (words, wanted) => !wanted || words.split(" ").includes(wanted);
@@ -12,12 +13,9 @@
     const wanted = field("text").value.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
     rows.forEach((row, index) => {
-      const { states, claims, verdict } = row.dataset;
       row.hidden = !(
         wanted.every((word) => texts[index].includes(word)) &&
-        holds(states, field("state").value) &&
-        holds(claims, field("claim").value) &&
-        holds(verdict, field("verdict").value)
+        choices.every((choice) => holds(row.dataset[choice.dataset.of], choice.value))
       );
       shown += row.hidden ? 0 : 1;
     });

@@ -3,37 +3,50 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from urllib.parse import quote
 
 from harness.evidence.events import NANOSECONDS
 from harness.ledger.claims import by_number
 from harness.report.clock import duration
+from harness.report.html.claims import CLAIMS_FILE, claim_links
+from harness.report.html.controls import choice, search, switch, table_of
 from harness.report.html.markup import Markup, escape, page, tag
 from harness.report.html.results import PAGE_FILE, VERDICTS, Result
 
 HEADS = ("Verdict", "Scenario", "Family", "States reached", "Claims", "Duration")
 
 
-def index_page(results: list[Result], run: str, versions: Mapping[str, str]) -> str:
-    """The whole document: what this run ran, and below it what lies there from earlier runs."""
+def index_page(
+    results: list[Result],
+    run: str,
+    versions: Mapping[str, str],
+    sentences: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """The whole document: what this run ran, and below it what lies there from earlier runs.
+
+    sentences: what each claim of the ledger says, by its id; none where there is no ledger.
+    """
     current = [result for result in results if result.run == run]
     earlier = [result for result in results if result.run != run]
     title = "TCP socket states: scenarios"
     body = tag(
         "main",
-        _head(title, current, versions),
+        _head(title, current, versions, claims=bool(sentences)),
         _controls(current),
-        _table(current, "scenarios", "Every scenario of this run"),
+        _table(current, "scenarios", "Every scenario of this run", sentences),
         tag("p", "No scenario matches.", id="nothing", hidden=True, role="status"),
-        *_earlier(earlier),
+        *_earlier(earlier, sentences),
         class_="index",
     )
     return page(title, body, script="index.js")
 
 
-def _head(title: str, current: list[Result], versions: Mapping[str, str]) -> Markup:
+def _head(
+    title: str, current: list[Result], versions: Mapping[str, str], *, claims: bool
+) -> Markup:
     counts = Counter(result.verdict for result in current)
     said = [
         tag("span", f"{counts[verdict]} {verdict}", class_=f"verdict {verdict}")
@@ -44,11 +57,11 @@ def _head(title: str, current: list[Result], versions: Mapping[str, str]) -> Mar
     when = f"{datetime.fromtimestamp(latest / NANOSECONDS, UTC):%Y-%m-%d %H:%M:%S} UTC"
     about = [when] if latest else []
     about += [f"{name} {value}" for name, value in versions.items()]
-    switch = tag("button", "Light / dark", type="button", id="switch", class_="switch", hidden=True)
+    links = [tag("a", "All claims", href=CLAIMS_FILE)] if claims else []
     total = f"{len(current)} scenario{'' if len(current) == 1 else 's'}"
     return tag(
         "header",
-        tag("nav", tag("span", total, id="count", role="status"), switch),
+        tag("nav", *links, tag("span", total, id="count", role="status"), switch()),
         tag("h1", title),
         tag("p", *said, class_="facts"),
         tag("p", " · ".join(about), class_="about"),
@@ -62,37 +75,23 @@ def _controls(current: list[Result]) -> Markup:
     verdicts = [verdict for verdict in VERDICTS if any(r.verdict == verdict for r in current)]
     return tag(
         "form",
-        tag("label", "Search ", tag("input", type="search", id="text", autocomplete="off")),
-        _choice("State", "state", states),
-        _choice("Claim", "claim", claims),
-        _choice("Verdict", "verdict", verdicts),
+        search(),
+        choice("State", "state", "states", {each: each for each in states}),
+        choice("Claim", "claim", "claims", {each: each for each in claims}),
+        choice("Verdict", "verdict", "verdict", {each: each for each in verdicts}),
         class_="controls",
         id="controls",
         hidden=True,
     )
 
 
-def _choice(label: str, name: str, values: Sequence[str]) -> Markup:
-    options = [tag("option", "any", value="")]
-    options += [tag("option", value, value=value) for value in values]
-    return tag("label", f"{label} ", tag("select", *options, id=name))
-
-
-def _table(results: list[Result], name: str, caption: str) -> Markup:
+def _table(results: list[Result], name: str, caption: str, sentences: Mapping[str, str]) -> Markup:
     if not results:
         return tag("p", "No scenario was run.")
-    heads = [tag("th", head, scope="col", data_key=head.split()[0].lower()) for head in HEADS]
-    table = tag(
-        "table",
-        tag("caption", caption),
-        tag("thead", tag("tr", *heads)),
-        tag("tbody", *(_row(result) for result in results)),
-        id=name,
-    )
-    return tag("div", table, class_="wide", tabindex=0, role="region", aria_label=caption)
+    return table_of(name, caption, HEADS, [_row(result, sentences) for result in results])
 
 
-def _row(result: Result) -> Markup:
+def _row(result: Result, sentences: Mapping[str, str]) -> Markup:
     states = list(dict.fromkeys(state.rpartition(" ")[2] for state in result.states))
     chips = [tag("span", state, class_=f"chip state-{state}") for state in states]
     return tag(
@@ -101,7 +100,7 @@ def _row(result: Result) -> Markup:
         tag("td", _link(result), _detail(result), class_="what"),
         tag("td", result.family),
         tag("td", *_spaced(chips), class_="chips"),
-        tag("td", " ".join(result.claims)),
+        tag("td", *_spaced(claim_links(result, sentences, ""))),
         tag(
             "td",
             duration(result.seconds) if result.seconds else "",
@@ -133,7 +132,7 @@ def _spaced(chips: list[Markup]) -> list[object]:
     return [part for chip in chips for part in (chip, " ")]
 
 
-def _earlier(results: list[Result]) -> list[Markup]:
+def _earlier(results: list[Result], sentences: Mapping[str, str]) -> list[Markup]:
     """What this run did not run again: shown, and said to be old."""
     if not results:
         return []
@@ -146,7 +145,7 @@ def _earlier(results: list[Result]) -> list[Markup]:
             "section",
             tag("h2", "From earlier runs"),
             tag("p", words),
-            _table(results, "earlier", "Scenarios of earlier runs"),
+            _table(results, "earlier", "Scenarios of earlier runs", sentences),
             class_="earlier",
         )
     ]

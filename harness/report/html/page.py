@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from harness.evidence.events import NANOSECONDS
 from harness.evidence.timeline import Timeline
 from harness.report.clock import duration
+from harness.report.html.claims import claim_links
 from harness.report.html.columns import Columns
+from harness.report.html.controls import switch
 from harness.report.html.drawing import draw_section
 from harness.report.html.layout import SectionLayout, marks_of, moments, settle
 from harness.report.html.legend import legend
@@ -26,13 +29,20 @@ STALE = (
 
 
 def scenario_page(
-    timeline: Timeline, result: Result, versions: Mapping[str, str], files: Iterable[str]
+    timeline: Timeline,
+    result: Result,
+    versions: Mapping[str, str],
+    files: Iterable[str],
+    sentences: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
-    """The whole document. `files`: names of the evidence files that lie beside it."""
+    """The whole document. `files`: names of the evidence files that lie beside it.
+
+    sentences: what each claim of the ledger says, by its id; none where there is no ledger.
+    """
     shown = scene(timeline)
     body = tag(
         "main",
-        _head(result),
+        _head(result, sentences),
         _message(result),
         tag("p", STALE, class_="stale-note", role="status"),
         tag("section", tag("h2", "What happened"), legend(shown), *_ladder(shown), id="ladder"),
@@ -54,18 +64,15 @@ def scenario_page(
     return page(f"{result.title} ({result.verdict})", Markup(body + readout), script="scenario.js")
 
 
-def _head(result: Result) -> Markup:
+def _head(result: Result, sentences: Mapping[str, str]) -> Markup:
     when = datetime.fromtimestamp(result.when / NANOSECONDS, UTC)
     facts = [
         tag("span", result.verdict, class_=f"verdict {result.verdict}"),
         *(tag("span", word) for word in (result.family, duration(result.seconds)) if word),
         tag("span", f"{when:%Y-%m-%d %H:%M:%S} UTC"),
-        *(
-            tag("span", claim, class_="claim", title="a claim this shows")
-            for claim in result.claims
-        ),
+        *claim_links(result, sentences, "../"),
     ]
-    bar = tag("nav", tag("a", "All scenarios", href=f"../{INDEX_FILE}"), _switch())
+    bar = tag("nav", tag("a", "All scenarios", href=f"../{INDEX_FILE}"), switch())
     return tag(
         "header",
         bar,
@@ -73,11 +80,6 @@ def _head(result: Result) -> Markup:
         tag("p", *facts, class_="facts"),
         tag("p", tag("code", result.name), class_="name-of-test"),
     )
-
-
-def _switch() -> Markup:
-    """Light or dark, otherwise than the system has it. It is shown where there is a script."""
-    return tag("button", "Light / dark", type="button", class_="switch", id="switch", hidden=True)
 
 
 def _message(result: Result) -> Markup:

@@ -13,6 +13,7 @@ from typing import Literal, get_args
 Verdict = Literal["passed", "failed", "inconclusive", "error", "skipped"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 RESULT_FILE, PAGE_FILE, INDEX_FILE = "result.json", "page.html", "index.html"
+LISTS = ("claims", "refutes", "figures", "states")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,8 @@ class Result:
     run: which run of the harness it belongs to; when: that it ended (ns since the epoch).
     seconds: how long the scenario took. folder: its own one below the report's. page: whether
     there is one; not for what never began. message: what pytest said when it did not pass.
+    claims: what it shows; refutes: those of them that it shows not to hold as written. figures:
+    what it measured to prove it.
     states: ``server FIN_WAIT1`` and so on, each once, in the order of time.
     """
 
@@ -34,6 +37,8 @@ class Result:
     when: int = 0
     family: str = ""
     claims: tuple[str, ...] = ()
+    refutes: tuple[str, ...] = ()
+    figures: tuple[str, ...] = ()
     states: tuple[str, ...] = ()
     message: str = ""
     page: bool = False
@@ -57,7 +62,7 @@ def read_results(base: Path) -> list[Result]:
 def _read(path: Path) -> Result | None:
     try:
         written = json.loads(path.read_text(encoding="utf-8"))
-        lists = {name: tuple(written.get(name, ())) for name in ("claims", "states")}
+        lists = {name: tuple(written.get(name, ())) for name in LISTS}
         result = Result(**written | lists | {"folder": path.parent.name})
     except (OSError, ValueError, TypeError, AttributeError):
         return None
