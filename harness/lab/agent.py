@@ -36,8 +36,6 @@ from harness.lab.sockets import OpenSocket, Sockets
 from harness.lab.topology import ROUTER, WIRE
 from harness.lab.wire_faults import Faults
 
-LARGEST_MASK = 32
-"""Processors that fit into a mask of one word."""
 CLOCK_STEP = 50_000_000
 """A difference of the clocks beyond this many nanoseconds is a step, not scheduling."""
 
@@ -48,6 +46,9 @@ class Description:
 
     name: str
     capture_loopback: bool = False
+    one_processor: int = 0
+    """The lab's number where one processor receives for all its hosts. Frames that a wire sends on
+    that very processor are taken in at once; on another, net.core.netdev_max_backlog can wait."""
 
 
 class Agent:
@@ -257,9 +258,9 @@ def be_a_host(
     the cables are. That the host is ready goes to the test process.
     """
     _enter_namespaces(description.name)
-    processor = _processor()
+    processor = settings.processor(description.one_processor)
     settings.pin({**settings.QUIET, **settings.PINNED, **settings.in_order(processor)})
-    if description.capture_loopback:
+    if description.capture_loopback or description.name == WIRE:
         os.sched_setaffinity(0, {processor})  # what rps_default_mask does for cables only
     if description.name == ROUTER:
         settings.pin(settings.FORWARDING)
@@ -278,12 +279,6 @@ def be_a_host(
         agent.pass_on_frames(names)
     agent.introduce(interface_names)
     agent.run()
-
-
-def _processor() -> int:
-    """One of the processors that we may use, another one for each host."""
-    usable = [each for each in sorted(os.sched_getaffinity(0)) if each < LARGEST_MASK] or [0]
-    return usable[gate.network_namespace()[1] % len(usable)]
 
 
 def _enter_namespaces(name: str) -> None:

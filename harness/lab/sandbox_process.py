@@ -136,7 +136,8 @@ class _Sandbox:
             for descriptor in set(descriptors) - set(own):
                 os.close(descriptor)
             control, memory, bell = own
-            description = Description(host, request.capture_loopback)
+            lab = request.lab if request.wire else 0
+            description = Description(host, request.capture_loopback, lab)
             _live(description, socket.socket(fileno=control), memory, bell, theirs)
         namespaces.children_in(self.own_pid_namespace)
         theirs.close()

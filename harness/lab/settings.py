@@ -8,6 +8,7 @@ and the host's record of its settings says what is in force.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 
 from harness.lab import gate
@@ -55,7 +56,15 @@ small hash table that makes watching cheap (below) makes the kernel choose small
 the one congestion control that every kernel offers to every namespace. Every port is open to
 everybody, so that a container's root without CAP_NET_BIND_SERVICE can serve port 80 too."""
 
+LARGEST_MASK = 32
+"""Processors that fit into a mask of one word."""
 FORWARDING: Mapping[str, int | str] = {"net.ipv4.ip_forward": 1, "net.ipv6.conf.all.forwarding": 1}
+
+
+def processor(lab: int) -> int:
+    """One of the processors that we may use, another one for each lab; with 0, for each host."""
+    usable = [each for each in sorted(os.sched_getaffinity(0)) if each < LARGEST_MASK] or [0]
+    return usable[(lab or gate.network_namespace()[1]) % len(usable)]
 
 
 def in_order(processor: int) -> dict[str, int | str]:
