@@ -73,11 +73,17 @@ class Authority:
     ) -> x509.Certificate:
         making = x509.CertificateBuilder(self._name, subject, key, x509.random_serial_number())
         making = making.not_valid_before(begin).not_valid_after(end)
-        basic = x509.BasicConstraints(ca=host is None, path_length=None)
-        making = making.add_extension(basic, critical=True)
+        ours = self._key.public_key()
+        extensions: dict[x509.ExtensionType, bool] = {
+            x509.BasicConstraints(ca=host is None, path_length=None): True,
+            x509.SubjectKeyIdentifier.from_public_key(key): False,
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(ours): False,
+            _usage(signs_certificates=host is None): True,
+        }
         if host is not None:
-            names = x509.SubjectAlternativeName([x509.DNSName(host)])
-            making = making.add_extension(names, critical=False)
+            extensions[x509.SubjectAlternativeName([x509.DNSName(host)])] = False
+        for extension, critical in extensions.items():
+            making = making.add_extension(extension, critical=critical)
         return making.sign(self._key, SHA256())
 
     def _written(self, name: str, octets: bytes) -> Path:
@@ -89,6 +95,21 @@ class Authority:
 
 def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    """What the key is for (RFC 5280, section 4.2.1.3); Python 3.13 refuses an authority without."""
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        content_commitment=False,
+        key_encipherment=not signs_certificates,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 def _now() -> datetime.datetime:

@@ -40,6 +40,12 @@ class Programs:
         """What the server's key log says, and what the client's does."""
         return [self._log(who).read_text() for who in ("server", "client")]
 
+    @property
+    def logged(self) -> list[str]:
+        """The labels of the secrets in the server's key log."""
+        lines = self.logs[0].splitlines()
+        return [line.split()[0] for line in lines if not line.startswith("#")]
+
     def serve(
         self,
         host: Host,

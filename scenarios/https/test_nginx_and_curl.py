@@ -97,12 +97,19 @@ def test_the_page_is_read_with_the_key_of_nginx(
     lab.step("nginx's private key opens the request and the page; curl has logged the same keys.")
     opened = decrypt(talk, identity.key)
     request, page = opened.client_data.decode(), opened.server_data.decode()
-    lab.figure(f"decrypted: {request.splitlines()[0]!r}, {page.splitlines()[0]!r}")
+    lab.figure(
+        f"premaster secret of {len(opened.premaster)} octets, recovered; decrypted: "
+        f"{request.splitlines()[0]!r}, {page.splitlines()[0]!r}"
+    )
     assert opened.key_log_line in log.read_text().splitlines()
     assert request.startswith("GET / HTTP/1.1\r\nHost: server\r\n")
     assert page.endswith("\r\n\r\nhello")
     assert opened.extended, "nginx and curl derive from the whole handshake (RFC 7627)"
     assert opened.master != opened.master_of_randoms
+    lab.figure(
+        f"master secret {opened.master.hex()}, as curl has logged it; the three random values "
+        f"alone give {opened.master_of_randoms.hex()}"
+    )
 
 
 @pytest.mark.claims("H16", holds=False)
