@@ -51,7 +51,7 @@ def came(lab: Lab, connection: Connection) -> list[Segment]:
 def test_the_second_waits_until_the_fourth_has_passed(
     lab: Lab, connection: Connection, wire: Wire
 ) -> None:
-    held = wire.hold(f"client > server: Flags [.], length {FULL}", number=2, until=4)
+    held = wire.hold(f"client > server: Flags [_], length {FULL}", number=2, until=4)
     connection.client.send(b"x" * 5 * FULL)
     connection.server.receives(b"x" * 5 * FULL)
     (segment,) = held.meets()

@@ -69,6 +69,12 @@ class _Message(ctypes.Structure):
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
+Act = Callable[[], None]
+Decide = Callable[[int, bytes, int], Act | None]
+"""What is asked of a frame: the number of the port that it came to, its octets, when (ns). None: it
+goes on as it is; else what is done instead, once those before it have gone."""
+
+
 class Port:
     """One interface of a wire: what comes in at it, and sending out of it."""
 
@@ -102,39 +108,48 @@ class Port:
         )
         return seconds * 1_000_000_000 + nanoseconds if status & TP_STATUS_USER else 0
 
-    def look(self) -> bytes:
-        """The next frame, which stays the next one."""
-        start = self._next * FRAME_ROOM
-        _, _, kept, mac, _, _, _ = _HEADER.unpack_from(self._ring, start)
-        return self._ring[start + mac : start + mac + kept]
-
     def skip(self) -> None:
         """Be done with the next frame."""
         _STATUS.pack_into(self._ring, self._next * FRAME_ROOM, 0)
         self._next = (self._next + 1) % FRAMES
 
-    def pass_on(self, to: Port, until: int, most: int = MOST_AT_ONCE) -> int:
-        """Send what came before `until` (ns; 0: all there is) out of the other port; how many."""
+    def pass_on(self, to: Port, until: int, decide: Decide | None, side: int) -> int:
+        """Send what came before `until` (ns; 0: all there is) out of the other port; how many.
+
+        Up to the first frame about which `decide` has something else in mind: that is done when
+        those before it have gone.
+        """
         first, count = self._next, 0
-        while count < min(most, FRAMES - first):
+        act: Act | None = None
+        while act is None and count < min(MOST_AT_ONCE, FRAMES - first):
             start = (first + count) * FRAME_ROOM
             status, length, kept, mac, _, seconds, nanoseconds = _HEADER.unpack_from(
                 self._ring, start
             )
-            if not status & TP_STATUS_USER:
-                break
-            if until and seconds * 1_000_000_000 + nanoseconds > until:
+            moment = seconds * 1_000_000_000 + nanoseconds
+            if not status & TP_STATUS_USER or (until and moment > until):
                 break
             self.cut += length > kept
-            buffer = self._buffers[first + count]
-            buffer.base, buffer.length = self._base + start + mac, kept
-            count += 1
+            start += mac
+            if decide is not None:
+                act = decide(side, self._ring[start : start + kept], moment)
+            if act is None:
+                buffer = self._buffers[first + count]
+                buffer.base, buffer.length = self._base + start, kept
+                count += 1
+        self._send_run(to, first, count)
+        if act is None:
+            return count
+        self.skip()
+        act()
+        return count + 1
+
+    def _send_run(self, to: Port, first: int, count: int) -> None:
         sent = 0
         while sent < count:
             sent += to.send_messages(self._messages, first + sent, count - sent)
         for _ in range(count):
             self.skip()
-        return count
 
     def send_messages(self, messages: ctypes.Array[_Message], first: int, count: int) -> int:
         """Send some of these; how many the kernel took."""
@@ -157,11 +172,6 @@ class Port:
         return int(lost) + cut
 
 
-Decide = Callable[[int, bytes, int], bool]
-"""What is asked of a frame: the number of the port that it came to, its octets, when (ns). Whether
-it goes on as it is."""
-
-
 class Relay:
     """Both ports, and what passes between them."""
 
@@ -180,18 +190,8 @@ class Relay:
             if not any(moments):
                 return
             side = 1 if not moments[0] or 0 < moments[1] < moments[0] else 0
-            if decide is None:
-                left -= self.ports[side].pass_on(self.ports[1 - side], moments[1 - side])
-            else:
-                left -= self._ask(side, moments[side], decide)
-
-    def _ask(self, side: int, moment: int, decide: Decide) -> int:
-        """Have it decided about the next frame."""
-        port = self.ports[side]
-        if decide(side, port.look(), moment):
-            return port.pass_on(self.ports[1 - side], 0, most=1)
-        port.skip()
-        return 1
+            port, other = self.ports[side], self.ports[1 - side]
+            left -= port.pass_on(other, moments[1 - side], decide, side)
 
     def send(self, side: int, frame: bytes) -> None:
         """Have a frame that came to this port go on now."""

@@ -12,11 +12,12 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 
 from harness.evidence.events import NANOSECONDS
 from harness.evidence.kernel_events import WireActed
-from harness.lab.relay import Relay
+from harness.lab.relay import Act, Relay
 from harness.tcp.altering import damaged, has_payload, rewritten
 from harness.tcp.comparison import Places
 from harness.tcp.headers import read_segment
@@ -140,21 +141,21 @@ class Faults:
             self._send(passing)
             self._tell(fault, passing, "released", time.time_ns())
 
-    def _decide(self, side: int, frame: bytes, moment: int) -> bool:
-        passing = _Passing(side, frame, moment)
+    def _decide(self, side: int, frame: bytes, moment: int) -> Act | None:
         for fault in self._faults.values():
             before = fault.met
             if fault.chooses(frame):
-                self._act(fault, passing)
-                return False
+                return partial(self._act, fault, _Passing(side, frame, moment))
             if fault.met > before == fault.awaits_number - 1:
-                self._send(passing)
-                self._end(fault)
-                return False
-        if not any(fault.awaited for fault in self._faults.values()):
-            return True
+                return partial(self._send_then_end, fault, _Passing(side, frame, moment))
+        awaited = (fault.awaited for fault in self._faults.values())
+        if any(sieve is not None and sieve.takes(frame) for sieve in awaited):
+            return partial(self._send, _Passing(side, frame, moment))
+        return None
+
+    def _send_then_end(self, fault: _Fault, passing: _Passing) -> None:
         self._send(passing)
-        return False
+        self._end(fault)
 
     def _act(self, fault: _Fault, passing: _Passing) -> None:
         wish = fault.wish
