@@ -13,7 +13,6 @@ PACKAGES = {
     "openssl": "openssl",
     "tcpdump": "tcpdump",
     "tshark": "tshark",
-    "dumpcap": "wireshark-common",
     "capinfos": "tshark",
     "netstat": "net-tools",
     "setpriv": "util-linux",

@@ -169,7 +169,7 @@ def test_a_verdict_that_disagrees_stands_beside_the_ledgers() -> None:
 def test_claims_are_counted_by_verdict() -> None:
     all_sorts = [judged(HOLDS, SO), judged(CONDITION, SO, NOT_SO), judged(FALSE, NOT_SO)]
     assert count_line([*all_sorts, judged(HOLDS, SKIPPED)]) == (
-        "4 claims: 1 hold, 1 hold under a condition, 1 are false here, 1 were not run"
+        "4 claims: 1 holds, 1 holds under a condition, 1 is false here, 1 was not run"
     )
     assert count_line([]) == "0 claims"
 

@@ -82,7 +82,7 @@ def test_the_ledger_is_printed_with_what_the_run_says(ledger: Runs, workers: Seq
             "     instead    client.* ESTABLISHED, owner process 1",
             "     shown by   test_established",
             "",
-            "2 claims: 1 hold, 1 are false here",
+            "2 claims: 1 holds, 1 is false here",
         ],
         consecutive=True,
     )
@@ -113,7 +113,7 @@ def test_a_claim_without_a_scenario_is_red_in_a_whole_run_only(ledger: Runs) -> 
             [
                 "     verdict    holds (in a part of the scenarios)",
                 "     verdict    not run; the ledger says: false here",
-                "2 claims: 1 hold, 1 were not run",
+                "2 claims: 1 holds, 1 was not run",
             ]
         )
 

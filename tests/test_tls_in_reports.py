@@ -139,9 +139,9 @@ def test_tls_1_3_hides_what_it_encrypts() -> None:
 
 def test_alerts_and_what_else_there_is() -> None:
     first = [(True, HELLO), (False, FLIGHT)]
-    assert words(*first, (True, record(21, b"\x02\x30")))[2:] == ["TLS alert: unknown_ca"]
+    assert words(*first, (True, record(21, b"\x02\x30")))[2:] == ["TLS alert unknown_ca"]
     assert words(*first, (True, record(21, b"\x01\x70")))[2:] == [
-        "TLS alert: unrecognized_name (warning)"
+        "TLS alert unrecognized_name (warning)"
     ]
     assert words(*first, (True, FINISHED + record(22, b"again")))[2:] == [
         "TLS ChangeCipherSpec, Finished, handshake message (encrypted)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from harness.ledger.claims import CONDITION, FALSE, HOLDS, Ledger, verdict_text
@@ -29,12 +30,18 @@ def ledger_lines(ledger: Ledger, judgements: Iterable[Judgement]) -> Iterator[st
 
 def count_line(judgements: Sequence[Judgement]) -> str:
     """How many claims there are of each verdict: ``52 claims: 40 hold, …``."""
-    words = {HOLDS: "hold", CONDITION: "hold under a condition", FALSE: "are false here"}
-    counts = [
-        (sum(each.verdict == verdict for each in judgements), said)
-        for verdict, said in (*words.items(), (None, "were not run"))
-    ]
-    told = ", ".join(f"{count} {said}" for count, said in counts if count)
+    words = {
+        HOLDS: ("holds", "hold"),
+        CONDITION: ("holds under a condition", "hold under a condition"),
+        FALSE: ("is false here", "are false here"),
+        None: ("was not run", "were not run"),
+    }
+    counts = Counter(each.verdict for each in judgements)
+    told = ", ".join(
+        f"{counts[verdict]} {said[counts[verdict] > 1]}"
+        for verdict, said in words.items()
+        if counts[verdict]
+    )
     plural = "" if len(judgements) == 1 else "s"
     return f"{len(judgements)} claim{plural}" + (f": {told}" if told else "")
 

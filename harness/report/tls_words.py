@@ -14,18 +14,10 @@ from typing import NamedTuple
 from harness.report.tls_details import message_details
 from harness.tcp.segment import Segment
 from harness.tls.conversation import Conversation, conversations
-from harness.tls.records import (
-    ALERT,
-    APPLICATION_DATA,
-    CHANGE_CIPHER_SPEC,
-    HANDSHAKE,
-    Record,
-    is_record,
-)
+from harness.tls.records import ENCRYPTED, HANDSHAKE, closed_name, is_record
 from harness.tls.spoken import Spoken
 
 FATAL = 2
-ENCRYPTED = "encrypted record"
 
 
 class SaidInTls(NamedTuple):
@@ -104,25 +96,8 @@ def _said(conversation: Conversation, spoken: Spoken) -> Iterator[list[str]]:
         elif record.start in alerts:
             alert = alerts[record.start]
             level = "" if alert.level == FATAL else f" ({alert.level_name})"
-            yield [f"alert: {alert.name}{level}"]
+            yield [f"alert {alert.name}{level}"]
         elif record.content_type == HANDSHAKE and not record.encrypted:
             yield [f"part of {within.get(record.start, 'a handshake message')}"]
         else:
-            yield [_closed(record, in_1_3=conversation.in_1_3)]
-
-
-def _closed(record: Record, *, in_1_3: bool) -> str:
-    """What one can tell of a record that does not show what is in it.
-
-    TLS 1.3 makes all its encrypted records look like application data (RFC 8446, section 5.2).
-    """
-    if record.content_type == APPLICATION_DATA:
-        return ENCRYPTED if in_1_3 else "application data"
-    if record.content_type == CHANGE_CIPHER_SPEC:
-        return "ChangeCipherSpec"
-    if record.content_type == HANDSHAKE:
-        # Encrypted, and yet known: it is the first under new keys (RFC 5246, section 7.4.9).
-        return "Finished" if record.number == 0 else "handshake message (encrypted)"
-    if record.content_type == ALERT:
-        return "alert (encrypted)" if record.encrypted else "alert"
-    return record.name
+            yield [closed_name(record, in_1_3=conversation.in_1_3)]

@@ -17,9 +17,7 @@ from itertools import groupby, zip_longest
 from typing import Final
 
 from harness.tls.conversation import Conversation
-from harness.tls.hello import is_1_3
-from harness.tls.octets import NotSeen
-from harness.tls.records import APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE, Record
+from harness.tls.records import HANDSHAKE, closed_name
 from harness.tls.spoken import Spoken
 
 SIDES: Final = ("client", "server")
@@ -82,20 +80,16 @@ def exchange(conversation: Conversation) -> tuple[Said, ...]:
     Protected records are ``Finished`` for the first of a direction, ``application data``,
     ``alert (encrypted)``; in TLS 1.3, which hides what they are, all ``encrypted record``.
     """
-    try:
-        hidden = is_1_3(conversation.server_hello)
-    except NotSeen:
-        hidden = False
     both = zip(SIDES, (conversation.client, conversation.server), strict=True)
     found = [
         (position, Said(who, what))
         for who, spoken in both
-        for position, what in _said(spoken, hidden=hidden)
+        for position, what in _said(spoken, in_1_3=conversation.in_1_3)
     ]
     return tuple(said for _, said in sorted(found, key=lambda each: each[0]))
 
 
-def _said(spoken: Spoken, *, hidden: bool) -> Iterator[tuple[int, str]]:
+def _said(spoken: Spoken, *, in_1_3: bool) -> Iterator[tuple[int, str]]:
     alerts = {alert.record.start: alert for alert in spoken.alerts}
     for record in spoken.records:
         if record.content_type == HANDSHAKE and not record.encrypted:
@@ -104,18 +98,7 @@ def _said(spoken: Spoken, *, hidden: bool) -> Iterator[tuple[int, str]]:
         elif record.start in alerts:
             yield record.position, f"alert {alerts[record.start].name}"
         else:
-            yield record.position, _closed(record, hidden=hidden)
-
-
-def _closed(record: Record, *, hidden: bool) -> str:
-    """What is known of a record whose fragment shows nothing."""
-    if record.content_type == CHANGE_CIPHER_SPEC:
-        return "ChangeCipherSpec"
-    if record.content_type == APPLICATION_DATA:
-        return "encrypted record" if hidden else "application data"
-    if record.content_type == HANDSHAKE and record.number == 0:
-        return "Finished"  # the first under new keys is no other (RFC 5246, section 7.4.9)
-    return f"{'handshake' if record.content_type == HANDSHAKE else record.name} (encrypted)"
+            yield record.position, closed_name(record, in_1_3=in_1_3)
 
 
 def _one(said: Said | None) -> str:

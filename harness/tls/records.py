@@ -16,6 +16,8 @@ CHANGE_CIPHER_SPEC: Final = 20
 ALERT: Final = 21
 HANDSHAKE: Final = 22
 APPLICATION_DATA: Final = 23
+ENCRYPTED: Final = "encrypted record"
+"""What TLS 1.3 shows of everything that it encrypts."""
 HEADER: Final = 5
 """Octets before the fragment: content type, version, length."""
 LARGEST: Final = 2**14 + 2048
@@ -149,3 +151,19 @@ def _problem(stream: Stream, here: int, header: bytes, length: int) -> str:
     text = f"the record at {where} is cut off: {had} of its octets are there"
     text += f", of {HEADER + length}" if len(header) == HEADER else ""
     return f"{text}; {stream.gap}" if stream.gap else text
+
+
+def closed_name(record: Record, *, in_1_3: bool) -> str:
+    """What one can tell of a record that does not show what is in it.
+
+    TLS 1.3 makes all its encrypted records look like application data (RFC 8446, section 5.2).
+    """
+    if record.content_type == APPLICATION_DATA:
+        return ENCRYPTED if in_1_3 else "application data"
+    if record.content_type == CHANGE_CIPHER_SPEC:
+        return "ChangeCipherSpec"
+    if record.content_type == HANDSHAKE and record.number == 0:
+        # Encrypted, and yet known: it is the first under new keys (RFC 5246, section 7.4.9).
+        return "Finished"
+    name = "handshake message" if record.content_type == HANDSHAKE else record.name
+    return f"{name} (encrypted)" if record.encrypted else name

@@ -1,8 +1,7 @@
 """A capture of the loopback interface in a file: opened with Wireshark, its numbers begin at 0.
 
-dumpcap is Wireshark's own capturing program; it takes tcpdump's words (interface lo, filter
-`port 8080`, a file), and ends by itself after six packets (-c), the fewest that the connection can
-have. tshark is Wireshark without its window.
+tcpdump ends by itself after six packets (-c), the fewest that the connection can have. tshark is
+Wireshark without its window.
 """
 
 import sys
@@ -16,7 +15,7 @@ pytestmark = [
     pytest.mark.claims("H11"),
     pytest.mark.cause("server.start", occurrence=3),
     pytest.mark.topology(loopback=True),
-    pytest.mark.programs("dumpcap", "tshark"),
+    pytest.mark.programs("tcpdump", "tshark"),
 ]
 
 SERVER = Path(__file__).parent / "server.py"
@@ -24,14 +23,14 @@ CLIENT = Path(__file__).parent / "client.py"
 
 
 def test_wireshark_shows_relative_numbers(lab: Lab, server: Host, tmp_path: Path) -> None:
-    lab.step("The server listens; dumpcap captures what concerns its port on the loopback.")
+    lab.step("The server listens; tcpdump captures what concerns its port on the loopback.")
     program = server.start([sys.executable, str(SERVER), lab.family])
     program.listens(8080)
     capture = tmp_path / "tcphandshake.pcap"
-    dumpcap = server.start(f"dumpcap -i lo -f 'port 8080' -c 6 -P -w {capture}")
-    dumpcap.prints(f"File: {capture}")
+    tcpdump = server.start(f"tcpdump -Z root -i lo -c 6 -w {capture} port 8080")
+    tcpdump.prints("listening on lo")
 
-    lab.step("The client connects and closes; dumpcap writes it all to the file.")
+    lab.step("The client connects and closes; tcpdump writes it all to the file.")
     server.start([sys.executable, str(CLIENT), lab.family]).ends(0)
     syn, syn_ack, *_ = lab.sees("""
         localhost > localhost.8080: Flags [S], seq J
@@ -40,7 +39,7 @@ def test_wireshark_shows_relative_numbers(lab: Lab, server: Host, tmp_path: Path
         ...
         localhost > localhost.8080: Flags [.], ack K+2
     """)
-    dumpcap.ends(0)
+    tcpdump.ends(0)
 
     lab.step("Opened with tshark, the handshake's numbers are 0 and 1, whatever J and K are.")
     tshark = server.start(f"tshark -n -r {capture} -T fields -e tcp.seq -e tcp.ack")
