@@ -9,7 +9,7 @@ RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
         python3 python3-venv \
         curl iproute2 iptables iputils-ping netcat-openbsd net-tools nftables nginx openssl \
-        tcpdump telnet tshark \
+        tcpdump telnet tshark util-linux \
     && rm -rf /var/lib/apt/lists/*
 
 # Somebody to be, for a container that does not run as root.

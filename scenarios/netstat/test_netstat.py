@@ -91,4 +91,6 @@ def test_without_the_right_to_look_into_processes(lab: Lab, client: Host, server
     recorded = read_netstat(server.netstat())
     assert {replace(row, owners=frozenset(), program="") for row in recorded} == set(shown)
     assert set(shown).isdisjoint(recorded)
-    lab.figure(f"{len(recorded)} sockets with an owner, all of them nobody's without CAP_SYS_PTRACE")
+    lab.figure(
+        f"{len(recorded)} sockets with an owner, all of them nobody's without CAP_SYS_PTRACE"
+    )
