@@ -92,12 +92,12 @@ def test_a_delay_lets_others_overtake(lab: Lab, connection: Connection, wire: Wi
     connection.server.receives(b"122")
     assert [each.length for each in came(lab, connection)][:2] == [2, 1]
 
-    def acts() -> list[WireActed]:
+    def acted() -> list[WireActed]:
         return [each for each in lab.timeline.events if isinstance(each, WireActed)]
 
     # The client has sent it again long before: what came after it was acknowledged.
-    assert lab.wait_until(lambda: len(acts()) == 2, "the delayed segment to go on", None)
-    delayed, released = acts()
+    assert lab.wait_until(lambda: len(acted()) == 2, "the delayed segment to go on", None)
+    delayed, released = acted()
     assert released.time - delayed.time >= 100_000_000, "never early"
     assert late.count == 1
 
@@ -127,8 +127,8 @@ def test_damage_with_a_right_checksum_is_not(lab: Lab, connection: Connection, w
     wire.corrupt(DATA, mend_checksum=True)
     connection.client.send(b"hello")
     connection.server.receives(b"helln")
-    assert not lost_segments(lab.timeline)
     assert acts(lab) == [("rewritten", 5)]
+    assert not lost_segments(lab.timeline)
 
 
 def test_rewriting_is_believed(lab: Lab, client: Host, server: Host, wire: Wire) -> None:
