@@ -43,6 +43,12 @@ def test_sysctl(lab, client):
     client.sysctl("net.ipv4.tcp_fin_timeout", value=7)
     assert client.sysctl("net.ipv4.tcp_fin_timeout") == "7"
 
+@pytest.mark.cause("client.mtu")
+def test_mtu(lab, client, server):
+    client.mtu(1300)
+    client.connect(server.listen(port=80))
+    lab.sees("client > server: Flags [S], options [mss 1260]")
+
 @pytest.mark.cause("server.listen")
 def test_listen(lab, client, server):
     client.connect(server.listen(port=80)).client.connecting.returns()
