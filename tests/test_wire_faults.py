@@ -13,9 +13,8 @@ from harness.report.delivery import dropping_rules, lost_segments
 from harness.report.text import text_timeline
 from harness.tcp.segment import Segment, distance
 
-pytestmark = pytest.mark.families("ipv4")
-FULL = 1448
-"""Octets of a full segment: an MTU of 1500 without 40 of headers and 12 of timestamps."""
+FULL = {"ipv4": 1448, "ipv6": 1428}
+"""Octets of a full segment: an MTU of 1500 without 40 or 60 of headers and 12 of timestamps."""
 DATA = "client > server: Flags [P.]"
 
 
@@ -51,14 +50,15 @@ def came(lab: Lab, connection: Connection) -> list[Segment]:
 def test_the_second_waits_until_the_fourth_has_passed(
     lab: Lab, connection: Connection, wire: Wire
 ) -> None:
-    held = wire.hold(f"client > server: Flags [_], length {FULL}", number=2, until=4)
-    connection.client.send(b"x" * 5 * FULL)
-    connection.server.receives(b"x" * 5 * FULL)
+    full = FULL[lab.family]
+    held = wire.hold(f"client > server: Flags [_], length {full}", number=2, until=4)
+    connection.client.send(b"x" * 5 * full)
+    connection.server.receives(b"x" * 5 * full)
     (segment,) = held.meets()
     first, *others = came(lab, connection)[:5]
-    steps = [distance(first.sequence, each.sequence) // FULL for each in others]
+    steps = [distance(first.sequence, each.sequence) // full for each in others]
     assert (steps, held.count) == ([2, 3, 1, 4], 1)
-    assert acts(lab) == [("held", FULL), ("released", FULL)]
+    assert acts(lab) == [("held", full), ("released", full)]
     assert segment not in lost_segments(lab.timeline)
 
 

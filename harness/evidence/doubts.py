@@ -25,16 +25,25 @@ def doubt(timeline: Timeline, until: int) -> str | None:
     """
     for event in timeline.events:
         if isinstance(event, FramesLost):
-            return (
-                f"the capture on {event.host} lost {event.count} frames: what it does not show "
-                "may have happened. It keeps up with some 200,000 frames a second: send less."
-            )
+            return _loss_text(event)
         if isinstance(event, ClockStepped):
             return (
                 f"the machine's clock was set by {event.nanoseconds / NANOSECONDS:+.3f} s "
                 "during the scenario: its times do not compare."
             )
     return _contradictions_text(timeline, contradictions(timeline, until))
+
+
+def _loss_text(loss: FramesLost) -> str:
+    if loss.on_the_way:
+        return (
+            f"the {loss.host} lost {loss.count} frames that nobody told it to drop: what they "
+            "would have done is not known. It passes on some 50,000 frames a second: send less."
+        )
+    return (
+        f"the capture on {loss.host} lost {loss.count} frames: what it does not show "
+        "may have happened. It keeps up with some 200,000 frames a second: send less."
+    )
 
 
 def contradictions(timeline: Timeline, until: int) -> list[Contradiction]:

@@ -193,13 +193,15 @@ class CounterRead:
 
 @dataclass(frozen=True, slots=True)
 class FramesLost:
-    """The capture lost frames: what follows from their absence is inconclusive."""
+    """A capture, or a wire, lost frames: what follows from their absence is inconclusive."""
 
     time: int
     host: str
     count: int
     chosen: bool = False
     """A capture that the scenario chose (`CaptureChosen`) lost them; the host's own did not."""
+    on_the_way: bool = False
+    """A wire had no room for them, so that they did not go on; its capture lost none of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from typing import Any
 
 from harness.evidence.events import ClockStepped, FramesLost, HostReady, SocketSeen, SysctlSet
 from harness.lab import gate, interfaces, namespaces, settings
-from harness.lab.capture import Capture
+from harness.lab.capture import BLOCKS, BLOCKS_OF_A_WIRE, Capture
 from harness.lab.chosen_captures import ChosenCaptures
 from harness.lab.conntrack import ConntrackEvents
 from harness.lab.filter_trace import FilterTrace
@@ -60,7 +60,8 @@ class Agent:
         self._name = description.name
         self._channel = Channel(control)
         self._bell = bell
-        self.capture = Capture(memory, loopback=description.capture_loopback)
+        blocks = BLOCKS_OF_A_WIRE if self._name == WIRE else BLOCKS
+        self.capture = Capture(memory, loopback=description.capture_loopback, blocks=blocks)
         self._sampler = Sampler(self._name, self._record_socket, self._channel.send)
         self._selector = selectors.DefaultSelector()
         self._chosen = ChosenCaptures(self._name, self._selector, self._channel.send)
@@ -174,10 +175,11 @@ class Agent:
         self._conntrack.settle()
         self._chosen.settle()
         lost = self.capture.count_losses()
-        if self._relay is not None:
-            lost += self._relay.count_losses()
         if lost:
             self._channel.send(FramesLost(time.time_ns(), self._name, lost))
+        left_out = 0 if self._relay is None else self._relay.count_losses()
+        if left_out:
+            self._channel.send(FramesLost(time.time_ns(), self._name, left_out, on_the_way=True))
         step = time.time_ns() - time.monotonic_ns() - self._clock_offset
         if abs(step) > CLOCK_STEP:
             self._clock_offset += step

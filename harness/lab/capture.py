@@ -30,6 +30,8 @@ LOOPBACK_INDEX = 1
 
 BLOCKS = 64
 """4 MiB, a tenth of a second of 200,000 small frames a second."""
+BLOCKS_OF_A_WIRE = 512
+"""32 MiB: as many full frames as may wait in the rings of its ports, coming and going."""
 
 _WITHOUT_LOOPBACK = (
     (0x20, 0, 0, 0xFFFFF000 + 8),  # A = index of the interface (SKF_AD_IFINDEX)
@@ -45,13 +47,13 @@ class Capture(PacketRing):
     To be made while every interface is still down: what comes before the filter is not filtered.
     """
 
-    def __init__(self, memory: int, *, loopback: bool) -> None:
+    def __init__(self, memory: int, *, loopback: bool, blocks: int = BLOCKS) -> None:
         receiver = packet_socket(socket.SOCK_RAW, ETH_P_ALL)
         if not loopback:
             attach_filter(receiver, _WITHOUT_LOOPBACK)
         size = LOOPBACK_BLOCK_SIZE if loopback else BLOCK_SIZE
         super().__init__(
-            receiver, lambda block: _write_whole(memory, block), blocks=BLOCKS, block_size=size
+            receiver, lambda block: _write_whole(memory, block), blocks=blocks, block_size=size
         )
 
 

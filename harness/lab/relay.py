@@ -3,7 +3,8 @@
 Each interface has a packet(7) ring (TPACKET_V2: frame by frame, without a delay) that shows what
 came in, and what goes on is sent from that ring's own memory, many frames with one sendmmsg(2).
 Frames are whole and of layer 2: nothing is taken off, counted down or computed anew. What is to be
-done with a frame is asked of somebody else, and only where somebody is there to be asked.
+done with a frame is asked of a judge, and only for the frames that interest it. Those stay in order
+with all others; the others with those of their direction, as on any cable.
 
 What had no room, in a ring or at the far end of a cable, is counted: then the run proves nothing.
 """
@@ -11,11 +12,15 @@ What had no room, in a ring or at the far end of a cable, is counted: then the r
 from __future__ import annotations
 
 import ctypes
+import errno
 import mmap
 import os
+import re
 import struct
-from collections.abc import Callable
+from array import array
+from itertools import repeat
 from pathlib import Path
+from typing import Final, Protocol
 
 from harness.lab import gate
 
@@ -23,7 +28,6 @@ ETH_P_ALL = 0x0003
 SOL_PACKET = 263
 PACKET_RX_RING, PACKET_STATISTICS, PACKET_VERSION, PACKET_IGNORE_OUTGOING = 5, 6, 10, 23
 TPACKET_V2 = 1
-TP_STATUS_USER = 1
 FRAME_ROOM = 1 << 11
 FRAMES = 1 << 13
 BLOCK_SIZE = 1 << 16
@@ -38,10 +42,13 @@ _DROPPED_ON_SENDING = 11
 """Column of /proc/net/dev behind the name: what the far end of a cable had no room for."""
 
 _RING = struct.Struct("=IIII")
-_STATUS = struct.Struct("=I")
-_HEADER = struct.Struct("=IIIHHII")
-"""Of a frame: status, octets, octets kept, offset of the link layer, of the network layer, seconds,
-nanoseconds."""
+_WORDS: Final = FRAME_ROOM // 4
+_STATUS, _LENGTH, _KEPT, _SECONDS, _NANOSECONDS = 0, 1, 2, 4, 5
+"""Words of struct tpacket2_hdr, which each frame of the ring begins with. The status is 0 while the
+frame is the kernel's."""
+LINK_AT: Final = 66
+"""Where a frame of Ethernet begins: tpacket_rcv in net/packet/af_packet.c has the network layer
+begin at a multiple of 16 behind the header (32), an address (20) and 16 more."""
 _COUNTS = struct.Struct("=II")
 
 
@@ -67,12 +74,21 @@ class _Message(ctypes.Structure):
 
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
+_FREE: Final = memoryview(array("I", bytes(4 * MOST_AT_ONCE)))
 
 
-Act = Callable[[], None]
-Decide = Callable[[int, bytes, int], Act | None]
-"""What is asked of a frame: the number of the port that it came to, its octets, when (ns). None: it
-goes on as it is; else what is done instead, once those before it have gone."""
+class Judge(Protocol):
+    """Who decides what is done with the frames that interest it."""
+
+    @property
+    def interest(self) -> re.Pattern[bytes] | None:
+        """What the beginning of such a frame matches; None while no frame is of interest."""
+
+    def judge(self, side: int, frame: bytes, moment: int) -> None:
+        """Do with a frame what is to be done, once those before it have gone.
+
+        side: the number of the port that it came to; moment: when it came (CLOCK_REALTIME, ns).
+        """
 
 
 class Port:
@@ -86,16 +102,24 @@ class Port:
         self._socket.setsockopt(SOL_PACKET, PACKET_RX_RING, _RING.pack(*wishes))
         self._socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
         self._ring = mmap.mmap(self._socket.fileno(), FRAMES * FRAME_ROOM)
-        self._base = ctypes.addressof(ctypes.c_char.from_buffer(self._ring))
+        self._words = memoryview(self._ring).cast("I")
         self._next = 0
-        self._buffers = (_Buffer * FRAMES)()
-        self._messages = (_Message * FRAMES)()
-        for slot in range(FRAMES):
-            self._messages[slot].buffers = ctypes.pointer(self._buffers[slot])
-            self._messages[slot].buffer_count = 1
+        self._prepare_messages()
         self._socket.bind((interface, ETH_P_ALL))
-        self.cut = 0
-        """Frames that were longer than the ring's room for one: they did not go on."""
+        self.stopped = False
+        """Whether the next frame is one that interests the judge."""
+        self._cut = 0
+
+    def _prepare_messages(self) -> None:
+        """One message for each place in the ring; all that changes is how long the frame is."""
+        memory = bytearray(ctypes.sizeof(_Buffer) * FRAMES)
+        self._lengths = memoryview(memory).cast("L")[1::2]
+        self._messages = (_Message * FRAMES)()
+        base = ctypes.addressof(ctypes.c_char.from_buffer(self._ring)) + LINK_AT
+        for slot, buffer in enumerate((_Buffer * FRAMES).from_buffer(memory)):
+            buffer.base = base + slot * FRAME_ROOM
+            self._messages[slot].buffers = ctypes.pointer(buffer)
+            self._messages[slot].buffer_count = 1
 
     def fileno(self) -> int:
         """The descriptor that is readable when a frame waits."""
@@ -103,72 +127,80 @@ class Port:
 
     def arrived(self) -> int:
         """When the next frame came (CLOCK_REALTIME, ns); 0 when none waits."""
-        status, _, _, _, _, seconds, nanoseconds = _HEADER.unpack_from(
-            self._ring, self._next * FRAME_ROOM
-        )
-        return seconds * 1_000_000_000 + nanoseconds if status & TP_STATUS_USER else 0
+        at = self._next * _WORDS
+        if not self._words[at + _STATUS]:
+            return 0
+        return self._words[at + _SECONDS] * 1_000_000_000 + self._words[at + _NANOSECONDS]
 
-    def skip(self) -> None:
-        """Be done with the next frame."""
-        _STATUS.pack_into(self._ring, self._next * FRAME_ROOM, 0)
-        self._next = (self._next + 1) % FRAMES
+    def take(self) -> bytes:
+        """The next frame, which is done with."""
+        start = self._next * FRAME_ROOM + LINK_AT
+        frame = self._ring[start : start + self._column(_KEPT, 1)[0]]
+        self._done(1)
+        return frame
 
-    def pass_on(self, to: Port, until: int, decide: Decide | None, side: int) -> int:
-        """Send what came before `until` (ns; 0: all there is) out of the other port; how many.
+    def pass_on(self, to: Port, interest: re.Pattern[bytes] | None) -> int:
+        """Send what waits out of the other port, up to the first frame of interest; how many."""
+        first, room = self._next, min(MOST_AT_ONCE, FRAMES - self._next)
+        statuses = self._column(_STATUS, room).tolist()
+        count = statuses.index(0) if 0 in statuses else room
+        self.stopped = False
+        if interest is not None:
+            start = first * FRAME_ROOM + LINK_AT
+            places = range(start, start + count * FRAME_ROOM, FRAME_ROOM)
+            for place, found in enumerate(map(interest.match, repeat(self._ring), places)):
+                if found:
+                    self.stopped, count = True, place
+                    break
+        if count:
+            kept = array("L", self._column(_KEPT, count).tolist())
+            self._lengths[first : first + count] = memoryview(kept)
+            to.send_messages(self._messages, first, count)
+            self._done(count)
+        return count
 
-        Up to the first frame about which `decide` has something else in mind: that is done when
-        those before it have gone.
-        """
-        first, count = self._next, 0
-        act: Act | None = None
-        while act is None and count < min(MOST_AT_ONCE, FRAMES - first):
-            start = (first + count) * FRAME_ROOM
-            status, length, kept, mac, _, seconds, nanoseconds = _HEADER.unpack_from(
-                self._ring, start
-            )
-            moment = seconds * 1_000_000_000 + nanoseconds
-            if not status & TP_STATUS_USER or (until and moment > until):
-                break
-            self.cut += length > kept
-            start += mac
-            if decide is not None:
-                act = decide(side, self._ring[start : start + kept], moment)
-            if act is None:
-                buffer = self._buffers[first + count]
-                buffer.base, buffer.length = self._base + start, kept
-                count += 1
-        self._send_run(to, first, count)
-        if act is None:
-            return count
-        self.skip()
-        act()
-        return count + 1
+    def _column(self, word: int, count: int) -> memoryview:
+        """One word of the headers of the next frames."""
+        start = self._next * _WORDS + word
+        return self._words[start : start + count * _WORDS : _WORDS]
 
-    def _send_run(self, to: Port, first: int, count: int) -> None:
-        sent = 0
-        while sent < count:
-            sent += to.send_messages(self._messages, first + sent, count - sent)
-        for _ in range(count):
-            self.skip()
+    def _done(self, count: int) -> None:
+        """Give the kernel back the places of the next frames."""
+        lengths, kept = (self._column(word, count).tolist() for word in (_LENGTH, _KEPT))
+        if lengths != kept:
+            self._cut += sum(map(int.__ne__, lengths, kept))
+        self._column(_STATUS, count)[:] = _FREE[:count]
+        self._next = (self._next + count) % FRAMES
 
-    def send_messages(self, messages: ctypes.Array[_Message], first: int, count: int) -> int:
-        """Send some of these; how many the kernel took."""
-        at = ctypes.byref(messages, first * ctypes.sizeof(_Message))
-        number: int = _LIBC.sendmmsg(self.fileno(), at, count, 0)
-        if number < 0:
-            error = ctypes.get_errno()
-            raise OSError(error, f"the wire cannot send at {self.interface}: {os.strerror(error)}")
-        return number
+    def send_messages(self, messages: ctypes.Array[_Message], first: int, count: int) -> None:
+        """Send these; one that the cable's far end has no room for is left out, and counted."""
+        end = first + count
+        while first < end:
+            at = ctypes.byref(messages, first * ctypes.sizeof(_Message))
+            number = _LIBC.sendmmsg(self.fileno(), at, end - first, 0)
+            if number < 0:
+                self._forgive(ctypes.get_errno())
+                number = 1
+            first += number
 
     def send(self, frame: bytes) -> None:
-        """Send one frame."""
-        self._socket.send(frame)
+        """Send one frame; as :meth:`send_messages`."""
+        try:
+            self._socket.send(frame)
+        except OSError as error:
+            self._forgive(error.errno or 0)
+
+    def _forgive(self, number: int) -> None:
+        """Only want of room is no error: veth_xmit in drivers/net/veth.c has counted it."""
+        if number != errno.ENOBUFS:
+            what = f"the wire cannot send at {self.interface}: {os.strerror(number)}"
+            raise OSError(number, what)
 
     def lost(self) -> int:
-        """Ask the kernel how many frames the ring had no room for since the last time."""
+        """How many frames the ring had no room for since the last time, or not for all of one."""
         data = self._socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, _COUNTS.size)
         _, lost = _COUNTS.unpack(data)
-        cut, self.cut = self.cut, 0
+        cut, self._cut = self._cut, 0
         return int(lost) + cut
 
 
@@ -179,19 +211,26 @@ class Relay:
         self.ports = Port(interfaces[0]), Port(interfaces[1])
         self._refused = self._refused_by_now()
 
-    def ready(self, decide: Decide | None) -> None:
-        """Pass on what has come by now, in the order in which it came at either port.
-
-        decide: None when every frame goes on as it is.
-        """
+    def ready(self, judge: Judge) -> None:
+        """Pass on what has come by now."""
         left = MOST_IN_ONE_GO
         while left > 0:
-            moments = self.ports[0].arrived(), self.ports[1].arrived()
-            if not any(moments):
+            sides = tuple(enumerate(self.ports))
+            passed = sum(port.pass_on(self.ports[1 - side], judge.interest) for side, port in sides)
+            stopped = [(port.arrived(), side) for side, port in sides if port.stopped]
+            if not (passed or stopped):
                 return
-            side = 1 if not moments[0] or 0 < moments[1] < moments[0] else 0
-            port, other = self.ports[side], self.ports[1 - side]
-            left -= port.pass_on(other, moments[1 - side], decide, side)
+            left -= passed
+            if stopped:
+                left -= self._judge_first(min(stopped), judge)
+
+    def _judge_first(self, first: tuple[int, int], judge: Judge) -> int:
+        """Have a frame judged, unless one that came before it still waits; how many were."""
+        moment, side = first
+        if 0 < self.ports[1 - side].arrived() < moment:
+            return 0
+        judge.judge(side, self.ports[side].take(), moment)
+        return 1
 
     def send(self, side: int, frame: bytes) -> None:
         """Have a frame that came to this port go on now."""

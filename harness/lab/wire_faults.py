@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import heapq
 import math
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import count
 
 from harness.evidence.events import NANOSECONDS
 from harness.evidence.kernel_events import WireActed
-from harness.lab.relay import Act, Relay
+from harness.lab.relay import Relay
 from harness.tcp.altering import damaged, has_payload, rewritten
 from harness.tcp.comparison import Places
 from harness.tcp.headers import read_segment
@@ -88,6 +88,13 @@ class _Fault:
         return mine
 
     @property
+    def interests(self) -> list[bytes]:
+        """What frames match that it must see: none any more where its only one has come."""
+        spent = not self.awaits_number and self.met >= (self.wish.number or math.inf)
+        sieves = [] if spent else [self.sieve]
+        return [sieve.expression for sieve in (*sieves, self.awaited) if sieve is not None]
+
+    @property
     def awaits_number(self) -> int:
         """The number of the segment that a hold waits for; 0 when it waits for none."""
         return self.wish.until if isinstance(self.wish.until, int) else 0
@@ -102,6 +109,8 @@ class Faults:
         self._ties = count()
         self._faults: dict[int, _Fault] = {}
         self._over: dict[int, _Fault] = {}
+        self.interest: re.Pattern[bytes] | None = None
+        """What every frame matches that a fault must see; None while there is none."""
         self._due: list[tuple[int, int, _Fault, _Passing]] = []
         """A heap of the delayed: when (CLOCK_MONOTONIC, ns), a number against ties, whose, what."""
 
@@ -113,7 +122,12 @@ class Faults:
             awaited = Sieve(wish.until, wish.places, wish.bindings)
         sieve = Sieve(wish.line, wish.places, wish.bindings)
         self._faults[number] = _Fault(number, wish, sieve, awaited)
+        self._renew_interest()
         return number
+
+    def _renew_interest(self) -> None:
+        told = [each for fault in self._faults.values() for each in fault.interests]
+        self.interest = re.compile(b"|".join(told), re.DOTALL) if told else None
 
     def delete(self, number: int) -> None:
         """Take a fault away; what it holds goes on now, and what it delays when that is due."""
@@ -126,7 +140,7 @@ class Faults:
 
     def ready(self) -> None:
         """Have the relay pass on what has come."""
-        self._relay.ready(self._decide if self._faults else None)
+        self._relay.ready(self)
 
     def wait(self) -> float:
         """Seconds until a delayed segment is due; infinite when there is none."""
@@ -141,21 +155,19 @@ class Faults:
             self._send(passing)
             self._tell(fault, passing, "released", time.time_ns())
 
-    def _decide(self, side: int, frame: bytes, moment: int) -> Act | None:
+    def judge(self, side: int, frame: bytes, moment: int) -> None:
+        """Do with a frame what the first fault that chooses it says; else it goes on as it came."""
+        passing = _Passing(side, frame, moment)
         for fault in self._faults.values():
             before = fault.met
             if fault.chooses(frame):
-                return partial(self._act, fault, _Passing(side, frame, moment))
+                if fault.wish.number is not None:
+                    self._renew_interest()
+                return self._act(fault, passing)
             if fault.met > before == fault.awaits_number - 1:
-                return partial(self._send_then_end, fault, _Passing(side, frame, moment))
-        awaited = (fault.awaited for fault in self._faults.values())
-        if any(sieve is not None and sieve.takes(frame) for sieve in awaited):
-            return partial(self._send, _Passing(side, frame, moment))
-        return None
-
-    def _send_then_end(self, fault: _Fault, passing: _Passing) -> None:
-        self._send(passing)
-        self._end(fault)
+                self._send(passing)
+                return self._end(fault)
+        return self._send(passing)
 
     def _act(self, fault: _Fault, passing: _Passing) -> None:
         wish = fault.wish
@@ -204,6 +216,7 @@ class Faults:
         if self._faults.pop(fault.number, None) is None:
             return
         self._over[fault.number] = fault
+        self._renew_interest()
         for passing in fault.held:
             self._tell(fault, passing, "released", time.time_ns())
             self._send(passing)

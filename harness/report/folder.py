@@ -91,7 +91,9 @@ def _lost(timeline: Timeline, host: str) -> int:
     return sum(
         event.count
         for event in timeline.events
-        if isinstance(event, FramesLost) and event.host == host and not event.chosen
+        if isinstance(event, FramesLost)
+        and event.host == host
+        and not (event.chosen or event.on_the_way)
     )
 
 

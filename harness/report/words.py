@@ -186,8 +186,9 @@ def circumstance_text(
         case CaptureChosen():
             text = capture_text(event)
         case FramesLost():
-            whose = "A CHOSEN" if event.chosen else "THE"
-            text = f"{whose} CAPTURE LOST {event.count} FRAMES"
+            whose = "A CHOSEN CAPTURE" if event.chosen else "THE CAPTURE"
+            whose = "A FULL WIRE" if event.on_the_way else whose
+            text = f"{whose} LOST {event.count} FRAMES"
         case ClockStepped():
             seconds = event.nanoseconds / NANOSECONDS
             text = f"THE CLOCK WAS SET by {seconds:+.6f} s"

@@ -1,23 +1,28 @@
 """Whether a frame is one that a line of tcpdump's notation describes, asked of every frame.
 
-Pure. Who speaks to whom and the flags are compared as octets in the frame, which takes a
-microsecond; a frame is read as a segment only when these agree and the line says more.
+Pure. What the line says of octets that lie in fixed places (who speaks to whom, flags, numbers that
+are known, the length) is a regular expression over the frame's beginning, which takes less than a
+microsecond. It never misses a frame; one that it finds is read as a segment, and compared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 from typing import Final
 
 from harness.tcp.comparison import Places, differences
 from harness.tcp.dissect import Malformed
 from harness.tcp.headers import read_segment
-from harness.tcp.pattern import ANYTHING, Endpoint, Line
+from harness.tcp.links import IPV4_TYPE, IPV6_TYPE, VLAN_TYPES
+from harness.tcp.pattern import ANYTHING, Endpoint, Line, Number
 from harness.tcp.segment import FLAG_LETTERS, NO_FLAGS
 
-_IPV4, _IPV6 = b"\x08\x00", b"\x86\xdd"
-_TCP: Final = 6
+_TCP: Final = b"\x06"
+_TAGGED: Final = b"|".join(re.escape(kind.to_bytes(2, "big")) for kind in sorted(VLAN_TYPES))
+_HEADER_SIZES: Final = range(5, 16)
+"""Of a TCP header, in words of four octets: RFC 9293, section 3.1."""
 
 
 class Sieve:
@@ -29,41 +34,14 @@ class Sieve:
 
     def __init__(self, line: Line, places: Places, bindings: Mapping[str, int]) -> None:
         self._line, self._places, self._bindings = line, places, dict(bindings)
-        self._sources = _packed(places[line.source.host])
-        self._destinations = _packed(places[line.destination.host])
-        self._source_port, self._destination_port = map(_port, (line.source, line.destination))
-        self._flags = None if line.flags == ANYTHING else _bits(line.flags)
-        told = (line.window, line.urgent, line.length, line.options, *line.numbers())
-        self._says_more = any(each is not None for each in told)
+        self.expression: Final = self._expression()
+        """A regular expression (with DOTALL) that every frame matches which :meth:`takes` takes."""
+        self._may_be = re.compile(self.expression, re.DOTALL)
 
     def takes(self, frame: bytes) -> bool:
         """Whether the frame is one of these; a malformed one never is."""
-        kind = frame[12:14]
-        if kind == _IPV4:
-            if frame[23] != _TCP:
-                return False
-            ends, middle, start = frame[26:34], 4, 14 + (frame[14] & 15) * 4
-        elif kind == _IPV6:
-            if frame[20] != _TCP:
-                return self._reads(frame)
-            ends, middle, start = frame[22:54], 16, 54
-        else:
+        if not self._may_be.match(frame):
             return False
-        if ends[:middle] not in self._sources or ends[middle:] not in self._destinations:
-            return False
-        header = frame[start : start + 14]
-        if len(header) < 14 or not self._is_header(header):
-            return False
-        return not self._says_more or self._reads(frame)
-
-    def _is_header(self, header: bytes) -> bool:
-        if self._source_port not in (None, header[:2]):
-            return False
-        if self._destination_port not in (None, header[2:4]):
-            return False
-        return self._flags is None or self._flags == header[13] | (header[12] & 1) << 8
-
-    def _reads(self, frame: bytes) -> bool:
         try:
             segment = read_segment(frame, 0)
         except Malformed:
@@ -73,13 +51,86 @@ class Sieve:
         bindings = dict(self._bindings)
         return next(differences(self._line, segment, self._places, bindings), None) is None
 
+    def _expression(self) -> bytes:
+        """With IP options, extension headers or VLAN tags nothing lies in a fixed place."""
+        return b".{12}(?:%s%s|%s%s|(?:%s))" % (
+            re.escape(IPV4_TYPE.to_bytes(2, "big")),
+            self._ipv4(),
+            re.escape(IPV6_TYPE.to_bytes(2, "big")),
+            self._ipv6(),
+            _TAGGED,
+        )
 
-def _packed(addresses: frozenset[str]) -> frozenset[bytes]:
-    return frozenset(ip_address(each).packed for each in addresses)
+    def _ipv4(self) -> bytes:
+        """RFC 791, section 3.1."""
+        ends = self._addresses(4)
+        plain = b"E.%s.{5}%s..%s%s" % (self._length(20, 28), _TCP, ends, self._tcp())
+        return b"(?:%s|[F-O].{8}%s..%s)" % (plain, _TCP, ends)
+
+    def _ipv6(self) -> bytes:
+        """RFC 8200, section 3."""
+        ends = self._addresses(16)
+        plain = b"%s%s.%s%s" % (self._length(0, 46), _TCP, ends, self._tcp())
+        return b".{4}(?:%s|..[^%s].%s)" % (plain, _TCP, ends)
+
+    def _addresses(self, size: int) -> bytes:
+        """Source and destination of one family; what never matches where a host has none of it."""
+        hosts = self._line.source.host, self._line.destination.host
+        return b"".join(_one_of(self._places[host], size) for host in hosts)
+
+    def _length(self, more: int, distance: int) -> bytes:
+        """The field of IP that says how long the packet is; 0 leaves it open.
+
+        more: octets that it counts beside TCP's; distance: octets from behind it to the size of the
+        TCP header.
+        """
+        length = self._value(self._line.length)
+        if length is None:
+            return b".."
+        choices = [
+            b"%s(?=.{%d}[%s-%s])"
+            % (re.escape(total.to_bytes(2, "big")), distance, *_sizes_between(words))
+            for words in _HEADER_SIZES
+            if (total := more + 4 * words + length) < 1 << 16
+        ]
+        return b"(?:%s)" % b"|".join([*choices, re.escape(bytes(2))])
+
+    def _tcp(self) -> bytes:
+        """RFC 9293, section 3.1: what the line says of the header's first 16 octets."""
+        line = self._line
+        flags = b"." if line.flags == ANYTHING else re.escape(bytes([_bits(line.flags) & 0xFF]))
+        return b"%s%s%s%s.%s%s" % (
+            _port(line.source),
+            _port(line.destination),
+            self._number(line.sequence, 4),
+            self._number(line.acknowledgement, 4),
+            flags,
+            self._number(line.window, 2),
+        )
+
+    def _number(self, number: Number | None, size: int) -> bytes:
+        value = self._value(number)
+        if value is None or value >= 1 << 8 * size:
+            return b".{%d}" % size
+        return re.escape(value.to_bytes(size, "big"))
+
+    def _value(self, number: Number | None) -> int | None:
+        return None if number is None else number.value(self._bindings)
 
 
-def _port(end: Endpoint) -> bytes | None:
-    return None if end.port is None else end.port.to_bytes(2, "big")
+def _one_of(addresses: Iterable[str], size: int) -> bytes:
+    packed = (ip_address(each).packed for each in sorted(addresses))
+    choices = [re.escape(each) for each in packed if len(each) == size]
+    return b"(?:%s)" % b"|".join(choices) if choices else b"(?!)"
+
+
+def _sizes_between(words: int) -> tuple[bytes, bytes]:
+    """The least and the largest octet whose upper half says that a header has so many words."""
+    return re.escape(bytes([words << 4])), re.escape(bytes([words << 4 | 15]))
+
+
+def _port(end: Endpoint) -> bytes:
+    return b".." if end.port is None else re.escape(end.port.to_bytes(2, "big"))
 
 
 def _bits(flags: str) -> int:
