@@ -7,9 +7,12 @@ from itertools import pairwise
 
 import pytest
 
-from harness import CLOSED, ESTABLISHED, FIN_WAIT2, LISTEN, TIME_WAIT
+from harness import CLOSED, ESTABLISHED, FIN_WAIT2, LISTEN, SYN_SENT, TIME_WAIT
 from harness.evidence.events import NANOSECONDS, CallBegan, SocketSeen
 from harness.lab import Host, Lab
+from harness.lab import sampler as sampler_module
+from harness.lab.sampler import Sampler
+from harness.lab.socket_diagnostics import SocketDiagnostics
 from harness.tcp.segment import Address
 
 pytestmark = pytest.mark.families("ipv4")
@@ -168,3 +171,23 @@ def test_states_are_seen_also_when_the_machine_is_busy(
         connection.client.reaches(CLOSED)
     lab.settle()
     assert sum(each.flags == "S" for each in lab.timeline.wire) == 5
+
+
+def test_what_came_and_went_within_a_sample_is_looked_at_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """psutil sees a socket that is in no list of sock_diag, neither before the sample nor after."""
+    seen: list[SocketSeen] = []
+    sampler = Sampler("host", seen.append, lambda _: None)
+    key = Address("127.0.0.1", 4000), Address("127.0.0.1", 80)
+    briefly = {key: sampler_module._Row(SYN_SENT, None, mapped=False)}
+    answers = iter([briefly, {}])
+    monkeypatch.setattr(SocketDiagnostics, "read", lambda *_: {})
+    monkeypatch.setattr(sampler_module, "_rows", lambda: next(answers))
+    sampler.sample()
+    sampler.attend(0)
+    sampler._due = 0
+    sampler.look_if_due()
+    sampler._diagnostics.close()
+    assert [each.state for each in seen] == [SYN_SENT, CLOSED]
+    assert seen[1].not_before < seen[0].time, "it may have gone while the first sample was taken"

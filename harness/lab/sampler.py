@@ -80,7 +80,8 @@ class Sampler:
         self._seen: dict[Key, SocketSeen] = {}
         self._attend_until = 0
         self._active_at = self._due = time.monotonic_ns()
-        self._glanced: dict[Key, tuple[object, ...]] = {}
+        self._glanced: dict[Key, tuple[object, ...]] | None = {}
+        """What has been the same since the last sample; None: that sample caught a change."""
         self._states: dict[Key, int] = {}
         """What the last diagnosis said, in the kernel's numbers."""
         self._unchanged_at = time.time_ns()  # the host is new: it has no socket yet
@@ -160,7 +161,8 @@ class Sampler:
         first = _first_owners(rows, diagnoses)
         self._processes.notice(set(first.values()))
         self.sampled_at = time.time_ns()  # after the reading: no state is dated before its cause
-        self._glanced = self._lasting(diagnoses)
+        # What came and went while psutil read would look unchanged to a glance: sample once more.
+        self._glanced = self._lasting(diagnoses) if _agree(rows, diagnoses) else None
         present = {
             key: self._observation(key, row, diagnoses.get(key), first.get(key), before)
             for key, row in rows.items()
@@ -231,6 +233,12 @@ def _changed(known: SocketSeen, seen: SocketSeen) -> bool:
         or known.timer != seen.timer
         or known.retransmits != seen.retransmits
     )
+
+
+def _agree(rows: dict[Key, _Row], diagnoses: dict[Key, Diagnosis]) -> bool:
+    """Whether psutil saw what sock_diag had shown right before."""
+    before = {key: STATES.get(diagnosis.state) for key, diagnosis in diagnoses.items()}
+    return before == {key: row.state for key, row in rows.items()}
 
 
 def _owners(seen: SocketSeen) -> tuple[int | None, int | None]:
