@@ -1,4 +1,4 @@
-"""Sends many small Ethernet frames at a steady rate: ``flood.py INTERFACE COUNT RATE``.
+"""Sends many small Ethernet frames at a steady rate: ``flood.py INTERFACE COUNT RATE [FRAME]``.
 
 A program for a host of a lab; it needs nothing but Python. sendmmsg(2) on a packet(7) socket, so
 that one call sends a thousand frames. Prints how many it sent and in how many seconds.
@@ -37,13 +37,12 @@ class Message(ctypes.Structure):
     )
 
 
-def main(interface: str, count: int, rate: int) -> None:
+def main(interface: str, count: int, rate: int, frame: bytes) -> None:
     """Send `count` frames, `rate` a second: a batch whenever one is due."""
     libc = ctypes.CDLL(None, use_errno=True)
     sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
     sender.bind((interface, ETHERTYPE))
-    header = b"\xff" * 6 + b"\2" + bytes(5) + ETHERTYPE.to_bytes(2, "big")
-    buffer = Buffer(header + bytes(SIZE - len(header)), SIZE)
+    buffer = Buffer(frame, len(frame))
     messages = (Message * BATCH)(
         *(Message(buffers=ctypes.pointer(buffer), buffer_count=1) for _ in range(BATCH))
     )
@@ -61,4 +60,6 @@ def main(interface: str, count: int, rate: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    header = b"\xff" * 6 + b"\2" + bytes(5) + ETHERTYPE.to_bytes(2, "big")
+    chosen = bytes.fromhex(sys.argv[4]) if sys.argv[4:] else header + bytes(SIZE - len(header))
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), chosen)

@@ -11,6 +11,9 @@ from typing import Any
 
 import psutil
 import pytest
+from scapy.layers.inet import IP, TCP
+from scapy.layers.l2 import Ether
+from scapy.packet import Raw
 
 from harness.evidence.events import FramesLost
 from harness.lab import Host, Lab, Wire
@@ -49,6 +52,17 @@ def lost(lab: Lab) -> int:
     return sum(each.count for each in lab.timeline.events if isinstance(each, FramesLost))
 
 
+def segment_nobody_answers(lab: Lab) -> bytes:
+    """Data from the client to the server, which a fault reads as far as its length.
+
+    To everybody on the link: the server's kernel drops a broadcast frame with a packet for one
+    host, ip_rcv_finish_core in net/ipv4/ip_input.c.
+    """
+    packet = IP(src=lab["client"].address, dst=lab["server"].address) / TCP(flags="PA", window=500)
+    link = Ether(src="02:00:00:00:00:01", dst="ff:ff:ff:ff:ff:ff")
+    return bytes(link / packet / Raw(bytes(SIZE - len(link) - len(packet))))
+
+
 @pytest.mark.families("ipv4")
 @pytest.mark.parametrize("watched", [False, True], ids=["plain", "with a fault"])
 def test_a_flood(benchmark: Any, lab: Lab, client: Host, wire: Wire, watched: bool) -> None:
@@ -57,7 +71,8 @@ def test_a_flood(benchmark: Any, lab: Lab, client: Host, wire: Wire, watched: bo
         wire.drop(NONE_OF_THEM)
 
     def flood() -> float:
-        program = client.start([sys.executable, str(FLOOD), "eth0", str(COUNT), str(RATE)])
+        frame = segment_nobody_answers(lab).hex()
+        program = client.start([sys.executable, str(FLOOD), "eth0", str(COUNT), str(RATE), frame])
         program.ends(0, seconds=LIMIT)
         return float(program.output.split()[1])
 

@@ -1,7 +1,8 @@
 """Scenarios that exist to be killed while they run; `tests.killing` does it.
 
-Not collected by itself. Each has all that a lab can leave behind: hosts, a connection, a filter
-rule, a sysctl, a program with a child of its own. It reports on a FIFO when all of that is there.
+Not collected by itself. Each has all that a lab can leave behind: hosts, a wire that holds a
+segment, a connection, a filter rule, a sysctl, a program with a child of its own. It reports on a
+FIFO when all of that is there.
 """
 
 import os
@@ -24,11 +25,14 @@ def running() -> int:
 
 @pytest.mark.parametrize("number", range(ENOUGH))
 @pytest.mark.topology(hosts=("client", "server"), loopback=True)
+@pytest.mark.usefixtures("wire")
 def test_runs_until_somebody_kills_it(
     lab: Lab, client: Host, server: Host, running: int, number: int
 ) -> None:
+    held = lab.wire.hold("client > server: Flags [.]")
     connection = client.connect(server.listen())
     connection.client.reaches(ESTABLISHED)
+    held.meets()
     server.sysctl("net.ipv4.tcp_fin_timeout", 20 + number)
     client.iptables("-A INPUT -s server -j DROP")
     program = server.start(["sh", "-c", PROGRAM])
