@@ -145,7 +145,9 @@ def test_what_cannot_be_sent_is_refused_with_what_can(text: str, said: str) -> N
     assert said in str(refused.value)
 
 
-@pytest.mark.parametrize("layer", [5, b"octets", IP(), Ether() / IP() / TCP(), IPv6() / TCP()])
+@pytest.mark.parametrize(
+    "layer", [5, b"octets", IP(), Ether(dst="02:00:00:00:00:01") / IP() / TCP(), IPv6() / TCP()]
+)
 def test_other_layers_are_refused(layer: object) -> None:
     with pytest.raises(CraftingError, match=r"layer"):
         frame(layer)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from harness import ESTABLISHED, SYN_SENT
+from harness.evidence.events import RuleChanged
 from harness.evidence.kernel_events import WireActed
 from harness.evidence.verdicts import ExpectationFailed
 from harness.lab import Host, Lab, LabError, Wire
@@ -59,6 +60,8 @@ def test_the_second_waits_until_the_fourth_has_passed(
     steps = [distance(first.sequence, each.sequence) // full for each in others]
     assert (steps, held.count) == ([2, 3, 1, 4], 1)
     assert acts(lab) == [("held", full), ("released", full)]
+    changes = [each.change for each in lab.timeline.events if isinstance(each, RuleChanged)]
+    assert changes == ["applied", "released"], "it is over by itself"
     assert segment not in lost_segments(lab.timeline)
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 
-from harness.evidence.events import NANOSECONDS
+from harness.evidence.events import NANOSECONDS, RuleChanged
 from harness.evidence.kernel_events import WireActed
 from harness.lab.relay import Relay
 from harness.tcp.altering import damaged, has_payload, rewritten
@@ -103,7 +103,9 @@ class _Fault:
 class Faults:
     """All faults of a wire, and the frames that they keep."""
 
-    def __init__(self, host: str, relay: Relay, record: Callable[[WireActed], None]) -> None:
+    def __init__(
+        self, host: str, relay: Relay, record: Callable[[WireActed | RuleChanged], None]
+    ) -> None:
         self._host, self._relay, self._record = host, relay, record
         self._numbers = count(1)
         self._ties = count()
@@ -166,7 +168,7 @@ class Faults:
                 return self._act(fault, passing)
             if fault.met > before == fault.awaits_number - 1:
                 self._send(passing)
-                return self._end(fault)
+                return self._end_by_itself(fault)
         return self._send(passing)
 
     def _act(self, fault: _Fault, passing: _Passing) -> None:
@@ -209,7 +211,14 @@ class Faults:
         self._relay.send(passing.side, passing.frame if altered is None else altered)
         for fault in list(self._faults.values()):
             if fault.awaited is not None and fault.awaited.takes(passing.frame):
-                self._end(fault)
+                self._end_by_itself(fault)
+
+    def _end_by_itself(self, fault: _Fault) -> None:
+        """What a hold waited for has passed: nobody but the wire knows when."""
+        if fault.number in self._faults:
+            text, chosen = fault.wish.text, fault.chosen
+            self._record(RuleChanged(time.time_ns(), self._host, text, "released", chosen))
+            self._end(fault)
 
     def _end(self, fault: _Fault) -> None:
         """The fault is over: what it holds goes on in the order in which it came."""

@@ -206,7 +206,7 @@ def _any_between(times: list[int], start: int, end: int) -> bool:
 
 
 def _bands(timeline: Timeline, end: int) -> list[Band]:
-    """From applied or resumed to deleted or suspended; one without an end is in force until it."""
+    """From applied or resumed to deleted, suspended or released; without one: until `end`."""
     since: dict[tuple[str, str], int] = {}
     found: list[Band] = []
     for event in timeline.events:
@@ -215,7 +215,7 @@ def _bands(timeline: Timeline, end: int) -> list[Band]:
         key = event.host, event.line
         if event.change in ("applied", "resumed"):
             since.setdefault(key, event.time)
-        elif event.change in ("deleted", "suspended") and key in since:
+        elif event.change in ("deleted", "suspended", "released") and key in since:
             found.append(Band(*key, since.pop(key), event.time))
     found += [Band(*key, start, end) for key, start in since.items()]
     return sorted(found, key=lambda band: band.start)
