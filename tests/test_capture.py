@@ -8,7 +8,7 @@ import pytest
 
 from harness import ESTABLISHED
 from harness.evidence.frames import CapturedFrame
-from harness.lab import Host, Lab, capture, gate
+from harness.lab import Host, Lab, gate
 from harness.lab.capture import Capture, FrameReader
 from tests.own_namespace import in_own_namespace
 
@@ -111,9 +111,8 @@ def _loopback_up() -> None:
 
 def _captured(*, loopback: bool, blocks: int, datagrams: int) -> tuple[int, int, int]:
     """Send so many datagrams while nobody reads; then kept, lost, and lost since."""
-    capture.BLOCKS = blocks
     memory = os.memfd_create("frames")
-    own = Capture(memory, loopback=loopback)
+    own = Capture(memory, loopback=loopback, blocks=blocks)
     _loopback_up()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         for number in range(datagrams):
