@@ -13,19 +13,7 @@ pytestmark = [
     pytest.mark.programs("nginx", "curl"),
     pytest.mark.cause("client.start", stands_for="the request"),
 ]
-CONFIGURATION = """\
-daemon off;
-user root;
-worker_processes 1;
-pid {folder}/nginx.pid;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
+HTTPS = """
     server {{
         listen 443 ssl;
         listen [::]:443 ssl;
@@ -36,7 +24,6 @@ http {{
         ssl_certificate_key {identity.key};
         location / {{ return 200 "hello"; }}
     }}
-}}
 """
 HANDSHAKE = """
     client: ClientHello
@@ -44,18 +31,6 @@ HANDSHAKE = """
     client: ClientKeyExchange, ChangeCipherSpec, Finished
     server: ChangeCipherSpec, Finished
 """
-
-
-@pytest.fixture
-def nginx(tmp_path: Path) -> Callable[[Identity], str]:
-    """The command that runs nginx on port 443 with a certificate; it writes to its folder only."""
-
-    def command(identity: Identity) -> str:
-        configuration = tmp_path / "nginx.conf"
-        configuration.write_text(CONFIGURATION.format(folder=tmp_path, identity=identity))
-        return f"nginx -p {tmp_path} -e stderr -c {configuration}"
-
-    return command
 
 
 @pytest.fixture
@@ -72,13 +47,13 @@ def test_the_page_is_read_with_the_key_of_nginx(
     server: Host,
     tmp_path: Path,
     *,
-    nginx: Callable[[Identity], str],
+    nginx: Callable[[str], str],
     curl: str,
     identity: Identity,
 ) -> None:
     """Request and page, read from the capture with nginx's private key."""
     lab.step("nginx serves one page; curl asks for it.")
-    listener = server.start(nginx(identity)).listens(443)
+    listener = server.start(nginx(HTTPS.format(identity=identity))).listens(443)
     log = tmp_path / "curl.keys"
     asking = client.start(curl, environment={"SSLKEYLOGFILE": str(log)})
     asking.ends(0)
@@ -119,12 +94,12 @@ def test_curl_verifies_the_name_after_the_key_exchange(
     server: Host,
     authority: Authority,
     *,
-    nginx: Callable[[Identity], str],
+    nginx: Callable[[str], str],
     curl: str,
 ) -> None:
     """A certificate for another name ends nothing in the handshake: curl looks when it is over."""
     lab.step("nginx has a good certificate, for another host.")
-    listener = server.start(nginx(authority.issue("other"))).listens(443)
+    listener = server.start(nginx(HTTPS.format(identity=authority.issue("other")))).listens(443)
     asking = client.start(curl)
 
     lab.step("curl says that the name is another one, and ends.")
@@ -146,12 +121,14 @@ def test_curl_verifies_the_rest_before_the_key_exchange(
     server: Host,
     authority: Authority,
     *,
-    nginx: Callable[[Identity], str],
+    nginx: Callable[[str], str],
     curl: str,
 ) -> None:
     """An expired certificate ends the handshake: an alert, and no premaster secret."""
     lab.step("nginx has a certificate that ended yesterday.")
-    listener = server.start(nginx(authority.issue("server", expired=True))).listens(443)
+    listener = server.start(
+        nginx(HTTPS.format(identity=authority.issue("server", expired=True)))
+    ).listens(443)
     asking = client.start(curl)
 
     lab.step("curl refuses it, and has sent no premaster secret.")
