@@ -166,3 +166,33 @@ def test_what_does_not_fit_is_counted_as_lost() -> None:
     kept, lost = in_own_namespace(_what_a_full_ring_says)
     assert 0 < kept < 4000
     assert kept + lost == 4000, "loopback shows each frame twice, and nothing else passed"
+
+
+def _what_a_request_to_end_it_brings() -> tuple[list[str], list[object]]:
+    """The request comes before the kernel hands over a block; one look finds both ready."""
+    import os
+    import select
+
+    from harness.lab.agent import Agent, Description
+    from harness.lab.messages import Channel
+    from tests.test_capture import _loopback_up
+
+    _loopback_up()
+    ours, its = socket.socketpair()
+    channel = Channel(ours)
+    agent = Agent(Description("client"), its, os.memfd_create("capture"), os.eventfd(0))
+    channel.send((1, "capture", {"what": "begin", "arguments": (1, "udp port 9", "lo")}))
+    agent._turn()
+    channel.send((2, "capture", {"what": "end", "arguments": (1,)}))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(bytes(200), ("127.0.0.1", 9))
+    select.select([agent._chosen._running[1]], [], [])
+    agent._turn()
+    told = channel.receive()
+    return [type(each).__name__ for each in told], [each for each in told if type(each) is tuple]
+
+
+def test_the_request_that_ends_it_can_come_before_its_frames() -> None:
+    kinds, answers = in_own_namespace(_what_a_request_to_end_it_brings)
+    assert answers == [(1, None, None), (2, None, None)]
+    assert "CapturedBlock" in kinds

@@ -29,6 +29,7 @@ from harness.lab.messages import Channel, ChannelClosedError
 from harness.lab.packet_ring import PacketRing
 from harness.lab.program_streams import Input, Output
 from harness.lab.programs import Programs
+from harness.lab.ready_sources import ready_sources
 from harness.lab.relay import Relay
 from harness.lab.rules import FilterTable
 from harness.lab.sampler import Sampler
@@ -112,8 +113,8 @@ class Agent:
         timeout = 0.001 if self._channel.wants_to_write else self._sampler.wait()
         if self._faults is not None:
             timeout = min(timeout, self._faults.wait())
-        for key, mask in self._selector.select(timeout):
-            self._handle(key.data, mask)
+        for source, mask in ready_sources(self._selector, timeout):
+            self._handle(source, mask)
         if self._faults is not None:
             self._faults.send_what_is_due()
         self._channel.flush()
