@@ -89,11 +89,12 @@ def test_held_to_the_end_is_said(lab: Lab, connection: Connection, wire: Wire) -
 
 
 def test_a_delay_lets_others_overtake(lab: Lab, connection: Connection, wire: Wire) -> None:
-    late = wire.delay(DATA, seconds=0.1, number=1)
-    connection.client.send(b"1")
-    connection.client.send(b"22")
-    connection.server.receives(b"122")
-    assert [each.length for each in came(lab, connection)][:2] == [2, 1]
+    """Both segments are of one send: nobody has to be given a processor between them."""
+    full = FULL[lab.family]
+    late = wire.delay(f"client > server: Flags [_], length {full}", seconds=0.1, number=1)
+    connection.client.send(b"x" * (full + 1))
+    connection.server.receives(b"x" * (full + 1))
+    assert [each.length for each in came(lab, connection)][:2] == [1, full]
 
     def acted() -> list[WireActed]:
         return [each for each in lab.timeline.events if isinstance(each, WireActed)]
