@@ -4,6 +4,7 @@
     ledger (claims and their verdicts): knows nothing; report and the doorbell know it
     lab's recording half -> evidence's event types, tcp
     lab's asking half (what a scenario holds) -> evidence, tls, tcp
+    virtual (kernels that are built and booted): knows nothing; the lab does not know it either
 
 The lab has two halves. What runs in the sandbox touches the kernel, records, and judges nothing:
 of the evidence it knows only what can be recorded. What a scenario holds in the test process
@@ -18,8 +19,8 @@ import pytest
 
 from tests.module_trees import PROJECT, Module, dotted, imports, modules
 
-TCP, TLS, EVIDENCE, LEDGER, REPORT, LAB = (
-    f"harness.{name}" for name in ("tcp", "tls", "evidence", "ledger", "report", "lab")
+TCP, TLS, EVIDENCE, LEDGER, REPORT, LAB, VIRTUAL = (
+    f"harness.{name}" for name in ("tcp", "tls", "evidence", "ledger", "report", "lab", "virtual")
 )
 PURE = (TCP, TLS, EVIDENCE, LEDGER, REPORT)
 ARROWS: dict[str, set[str]] = {
@@ -29,6 +30,7 @@ ARROWS: dict[str, set[str]] = {
     LEDGER: set(),
     REPORT: {EVIDENCE, LEDGER, TCP, TLS},
     LAB: {EVIDENCE, TCP, TLS},
+    VIRTUAL: set(),
 }
 """Part of the house -> the other parts that it may know."""
 EXCEPTIONS = {
@@ -103,6 +105,9 @@ def test_arrows_run_one_way(part: str) -> None:
         (REPORT, "def later():\n    from harness.lab.lab import Lab"),
         (LAB, "from harness.report import pcapng"),
         (LAB, "from harness import plugin"),
+        (LAB, "from harness.virtual import kernels"),
+        (VIRTUAL, "from harness.lab import Lab"),
+        (VIRTUAL, "from harness.evidence.events import Event"),
     ],
 )
 def test_a_wrong_arrow_is_recognised(place: str, line: str) -> None:
