@@ -1,4 +1,4 @@
-"""``python -m harness``: what a machine can do for a lab, what a capture or a timeline shows."""
+"""``python -m harness``: what a machine can do, what a recording shows, kernels to run in."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ USAGE = """\
 usage: python -m harness doctor
        python -m harness show FILE
        python -m harness netstat TIMELINE.jsonl --host HOST [--at SECONDS]
+       python -m harness kernel build|list|remove
 
   doctor   say what this machine can and cannot do for a lab, and how to mend it;
            exit status 0 when `pytest scenarios/` will run here, 1 when it will not
@@ -16,6 +17,8 @@ usage: python -m harness doctor
            `python -m harness show --help` tells its other options
   netstat  print the sockets that a host of a saved timeline had at a moment, as
            `netstat -antp` would have
+  kernel   build, list and remove virtual kernels, whose clocks are their own: hours of
+           waiting take seconds; `python -m harness kernel --help` tells more
 
 Scenarios are run with `pytest scenarios/`.
 """
@@ -34,6 +37,10 @@ def main(arguments: list[str]) -> int:
         from harness import netstat
 
         return netstat.main(arguments[1:])
+    if arguments[:1] == ["kernel"]:
+        from harness.virtual import command
+
+        return command.main(arguments[1:])
     if arguments in (["-h"], ["--help"]):
         sys.stdout.write(USAGE)
         return 0

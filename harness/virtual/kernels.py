@@ -14,6 +14,8 @@ from harness.virtual.errors import KernelMissing
 PROGRAM = "linux"
 DESCRIPTION = "kernel.json"
 CONFIGURATION = "config"
+FILES = (CONFIGURATION, PROGRAM, DESCRIPTION)
+"""What lies in a kernel's folder; the description comes last, and makes it a kernel."""
 VERSION = re.compile(r"\d+\.\d+")
 """How a version is written: as in the name of Debian's ``linux-source-6.12``."""
 KERNEL_BUILD = "python -m harness kernel build"
