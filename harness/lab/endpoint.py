@@ -33,16 +33,21 @@ class Endpoint(WitnessedSocket):
         """For the passive end: take this connection out of the listener's queue; accept(2)."""
         raise LabError(f"{self!r} is not the passive end of a built-in connection")
 
-    def send(self, data: bytes | int, *, urgent: bool = False, wait: bool = True) -> Call:
+    def send(
+        self, data: bytes | int, *, urgent: bool = False, more: bool = False, wait: bool = True
+    ) -> Call:
         """send(2) `data`, or so many bytes; returns when the socket has taken all of it.
 
+        `urgent`: the last byte out of band (MSG_OOB). `more`: more is to come (MSG_MORE), so that
+        the kernel sends full segments only, and none with PSH.
         With wait=False it returns at once: for more than the socket takes. As in a program whose
         socket blocks, a connect(2) that has not returned yet is waited for.
         """
         if self._connecting is not None:
             self._connecting.wait()
         content = bytes(data) if isinstance(data, int) else data
-        call = self._call("send", "send", data=content, flags=socket.MSG_OOB if urgent else 0)
+        flags = socket.MSG_OOB * urgent | socket.MSG_MORE * more
+        call = self._call("send", "send", data=content, flags=flags)
         return self._succeeds(call) if wait else call
 
     def receive(self, size: int = LARGEST_RECEIVE, *, urgent: bool = False) -> Call:

@@ -16,28 +16,28 @@ pytestmark = pytest.mark.claims("T16", holds=False)
 
 @pytest.mark.cause("client.send")
 def test_data_without_psh_is_handed_over_at_once(lab: Lab, client: Host, server: Host) -> None:
-    lab.step("The server's program waits in recv. The client corks its socket: TCP_CORK, tcp(7).")
+    lab.step("The server's program waits in recv.")
     connection = client.connect(server.listen(port=80))
     connection.server.accept()
     connection.client.reaches(ESTABLISHED)
     reading = connection.server.receive()
-    connection.client.set_option(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
 
-    lab.step("The client sends one byte more than a segment holds: one segment, without PSH.")
+    lab.step("The client sends a full segment, and says that more is to come: MSG_MORE, send(2).")
     largest = connection.client.get_option(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
-    connection.client.send(largest + 1)
+    connection.client.send(largest, more=True)
     without_push = lab.sees(
         f"client > server: Flags [.], seq J:J+{largest}, ack K, length {largest}"
     )
 
-    lab.step("recv has returned with all of it, before anything with PSH is on the wire.")
+    lab.step("recv has returned with all of it, and nothing with PSH was on the wire.")
     reading.returns(bytes(largest))
     lab.figure(without_push)
     lab.never_sees("client > server: Flags [P.]")
 
-    lab.step("The last byte goes when the cork is drawn.")
-    connection.client.set_option(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
-    connection.server.receives(bytes(1))
+    lab.step("The client sends what it had announced: this one has PSH.")
+    connection.client.send(b"x")
+    connection.server.receives(b"x")
+    lab.sees("...\nclient > server: Flags [P.], length 1")
 
 
 @pytest.mark.cause("server.set_option")
