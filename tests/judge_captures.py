@@ -5,7 +5,8 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from harness.evidence.capture_file import CaptureFile
@@ -113,9 +114,67 @@ def facts(each: Followed) -> Facts:
     return said | {f"tcp.analysis.{ANALYSIS[mark]}": "1" for mark in marks}
 
 
-def disagreements(path: Path) -> Iterator[str]:
-    """Each field of each frame in which tshark and we differ, in words."""
-    theirs, ours = judged(path), followed(path)
+def judged_together(paths: Iterable[Path], joined: Path) -> Iterator[tuple[Path, dict[int, Facts]]]:
+    """As `judged`, of each of these: many at a time, since tshark takes long to begin.
+
+    Captures that have no address in common are one capture to tshark, put one behind the other: the
+    sections of a pcapng file. Then its frames are counted on, and its connections.
+    """
+    groups: list[tuple[set[str], list[Path]]] = []
+    for path in paths:
+        ends = addresses(path)
+        addressed, group = next((each for each in groups if not each[0] & ends), (set(), []))
+        if not group:
+            groups.append((addressed, group))
+        addressed |= ends
+        group.append(path)
+    for _, group in groups:
+        joined.write_bytes(b"".join(path.read_bytes() for path in group))
+        yield from _taken_apart(judged(joined), group)
+
+
+def addresses(path: Path) -> set[str]:
+    """Every address between which a capture has TCP."""
+    found: set[str] = set()
+    capture = CaptureFile(path)
+    for _, interface, data, _, _ in capture.records():
+        with suppress(Malformed):
+            segment = read_segment(data, 0, capture.found.interfaces[interface].link_type)
+            if segment is not None:
+                found |= {segment.source.ip, segment.destination.ip}
+    return found
+
+
+def _taken_apart(
+    together: dict[int, Facts], paths: Iterable[Path]
+) -> Iterator[tuple[Path, dict[int, Facts]]]:
+    """What tshark said of captures put one behind the other, for each of them."""
+    frames = streams = 0
+    for path in paths:
+        count = sum(1 for _ in CaptureFile(path).records())
+        own = {
+            number - frames: facts
+            for number, facts in together.items()
+            if frames < number <= frames + count
+        }
+        frames += count
+        told = {int(each["tcp.stream"]) for each in own.values()}
+        yield (
+            path,
+            {
+                number: each | {"tcp.stream": str(int(each["tcp.stream"]) - streams)}
+                for number, each in own.items()
+            },
+        )
+        streams += len(told)
+
+
+def disagreements(path: Path, theirs: dict[int, Facts] | None = None) -> Iterator[str]:
+    """Each field of each frame in which tshark and we differ, in words.
+
+    theirs: what tshark says, where that is known.
+    """
+    theirs, ours = judged(path) if theirs is None else theirs, followed(path)
     for number in sorted(theirs | ours):
         (mine, known), other = ours.get(number, ({}, set())), theirs.get(number, {})
         for field in sorted((mine | other).keys() - known):
