@@ -11,7 +11,7 @@ from harness import CLOSED, ESTABLISHED, FIN_WAIT2, LISTEN, SYN_SENT, TIME_WAIT
 from harness.evidence.events import NANOSECONDS, CallBegan, SocketSeen
 from harness.lab import Host, Lab
 from harness.lab import sampler as sampler_module
-from harness.lab.sampler import Sampler
+from harness.lab.sampler import ATTENDED, MILLISECOND, Sampler, pause_after
 from harness.lab.socket_diagnostics import SocketDiagnostics
 from harness.tcp.segment import Address
 
@@ -191,3 +191,20 @@ def test_what_came_and_went_within_a_sample_is_looked_at_again(
     sampler._diagnostics.close()
     assert [each.state for each in seen] == [SYN_SENT, CLOSED]
     assert seen[1].not_before < seen[0].time, "it may have gone while the first sample was taken"
+
+
+@pytest.mark.parametrize(
+    ("quiet", "until_timer", "pause"),
+    [
+        (8 * MILLISECOND, float("inf"), MILLISECOND),
+        (NANOSECONDS, float("inf"), ATTENDED),
+        (60 * NANOSECONDS, float("inf"), 60 * MILLISECOND),
+        (60 * NANOSECONDS, 20 * MILLISECOND, 10 * MILLISECOND),
+        (60 * NANOSECONDS, 3 * MILLISECOND, ATTENDED),
+        (60 * NANOSECONDS, -NANOSECONDS, ATTENDED),
+    ],
+)
+def test_a_long_wait_is_looked_at_rarely_and_the_end_of_a_timer_closely(
+    quiet: int, until_timer: float, pause: int
+) -> None:
+    assert pause_after(quiet, until_timer, ATTENDED) == pause

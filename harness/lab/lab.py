@@ -235,7 +235,7 @@ class Lab:
         began = time.monotonic()
         self._watch(limit)
         while (waited := time.monotonic() - began) < limit:
-            until = min(limit - waited, PROGRESS_AFTER)
+            until = limit - waited if self.progress is None else min(limit - waited, PROGRESS_AFTER)
             if self.pump_until(lambda: satisfied() or self._misses_a_host(), until):
                 break
             if self.progress is not None and time.monotonic() - began < limit:

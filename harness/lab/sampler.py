@@ -27,11 +27,16 @@ from harness.lab.socket_diagnostics import Diagnosis, Key, SocketDiagnostics
 from harness.tcp.segment import Address
 from harness.tcp.states import State
 
+MILLISECOND = NANOSECONDS // 1000
 CLOSEST = NANOSECONDS // 2000
 """Half a millisecond: no two looks are closer."""
 ATTENDED = 4 * NANOSECONDS // 1000
 IDLE = 200 * NANOSECONDS // 1000
 """The longest pause between two looks, while somebody waits and while nobody does."""
+QUIET_SHARE = 1000
+"""A pause may be longer when it is only such a part of the time since something happened or
+somebody began to wait, and of what a socket's timer still has to run half at most: the end of every
+timer is watched as closely as ever. Hours of waiting cost next to nothing so."""
 SAMPLED = 20 * NANOSECONDS // 1000
 """While somebody waits, a look is a sample, not a glance, when the last sample is older than this:
 that the owner has changed and nothing else does not show in a glance."""
@@ -94,6 +99,8 @@ class Sampler:
         self.glanced_at = self._unchanged_at
         """When the latest look at sock_diag began: what it showed last was so until then."""
         self._earliest = 0
+        self._timer_due: float = float("inf")
+        """When the first timer of all sockets runs out (CLOCK_MONOTONIC, ns)."""
 
     def happened(self) -> None:
         """Something came, went or was called: look as soon as may be."""
@@ -105,7 +112,7 @@ class Sampler:
         now = time.monotonic_ns()
         self._attend_until = now + int(seconds * NANOSECONDS)
         if seconds:
-            self._due = now
+            self._active_at = self._due = now
 
     def wait(self) -> float:
         """Seconds until the next look is due."""
@@ -133,6 +140,8 @@ class Sampler:
         before, self.glanced_at = self.glanced_at, time.time_ns()
         ipv4, ipv6 = (self._diagnostics.read(family) for family in FAMILIES)
         diagnoses = ipv4 | ipv6
+        running = [each.timer_expires_ms for each in diagnoses.values() if each.timer]
+        self._timer_due = time.monotonic_ns() + min(running, default=float("inf")) * MILLISECOND
         states = {key: diagnosis.state for key, diagnosis in diagnoses.items()}
         if states != self._states:
             self._record_glances(states, before)
@@ -175,7 +184,7 @@ class Sampler:
         self.count += 1
         now = time.monotonic_ns()
         ceiling = ATTENDED if now < self._attend_until else IDLE
-        pause = min(ceiling, (now - self._active_at) // 8)
+        pause = pause_after(now - self._active_at, self._timer_due - now, ceiling)
         self._earliest = now + max(CLOSEST, SHARE * (time.thread_time_ns() - began))
         self._due = max(self._earliest, now + pause)
 
@@ -222,6 +231,15 @@ class Sampler:
                     self.sampled_at, self._host, local, remote, State.CLOSED, not_before=before
                 )
             )
+
+
+def pause_after(quiet: int, until_timer: float, ceiling: int) -> int:
+    """How long until the next look, in ns like all else: rare in calm, close where a timer ends.
+
+    quiet: since something happened. until_timer: what the first timer still has to run.
+    """
+    longer = min(quiet // QUIET_SHARE, until_timer // 2)
+    return int(min(max(ceiling, longer), quiet // 8))
 
 
 def _changed(known: SocketSeen, seen: SocketSeen) -> bool:
