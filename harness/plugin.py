@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -24,7 +24,14 @@ from harness.lab.sandbox import Sandbox
 from harness.lab.topology import ROUTER, Family
 from harness.lab.wire import Wire
 from harness.plugin_kept import KeptLabs
-from harness.plugin_markers import FAMILIES, MARKERS, claims_of, problem_of, topology_wishes
+from harness.plugin_markers import (
+    FAMILIES,
+    MARKERS,
+    claims_of,
+    problem_of,
+    shortened_by,
+    topology_wishes,
+)
 from harness.plugin_reports import Reporter
 from harness.plugin_terminal import Progress, has_terminal
 from harness.plugin_tracebacks import SPEAK_FOR_THEMSELVES, shorten
@@ -36,6 +43,7 @@ if TYPE_CHECKING:
 
 pytest_plugins: tuple[str, ...] = (
     "harness.plugin_cause",
+    "harness.plugin_defaults",
     "harness.plugin_transitions",
     "harness.plugin_ledger",
     "harness.plugin_claims",
@@ -166,6 +174,8 @@ def lab(
         opened.progress = Progress(config) if has_terminal(config) else None
         item.stash[LAB] = opened
         item.stash[FOLDER] = config.stash[REPORTER].folder(item.nodeid, tmp_path_factory)
+        if not config.getoption("lab_defaults"):
+            _shorten(opened, shortened_by(item.iter_markers()))
         yield opened
         with suppress(HostGone):  # the scenario has been judged; what is recorded is kept
             opened.settle()
@@ -254,6 +264,13 @@ def pytest_runtest_makereport(
         reached = states_reached(item.stash[LAB].timeline)
         item.user_properties += [("state", state) for state in reached]
     return report
+
+
+def _shorten(lab: Lab, settings: Mapping[str, Mapping[str, int]]) -> None:
+    """Write what only makes a scenario shorter, host by host."""
+    for host, values in settings.items():
+        for name, value in values.items():
+            lab[host].sysctl(name, value)
 
 
 def _title(request: pytest.FixtureRequest) -> str:

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from harness.lab.topology import Family, TopologyError, check_names
+from harness.lab.settings import PINNED
+from harness.lab.topology import ROUTER, Family, TopologyError, check_names
 from harness.lab.withholding import Cause
+from harness.tcp.timers import DEFAULTS, LONGEST_BY
 
 FAMILIES: tuple[Family, ...] = ("ipv4", "ipv6")
 
@@ -24,7 +26,11 @@ MARKERS = (
     "cause(call, occurrence=N, stands_for=…): the call that is the cause of what this scenario "
     "shows, host and verb (client.iptables); --lab-without-cause withholds it",
     "programs(*names): real programs that this scenario runs; skipped where one is missing",
+    "shortened(host={setting: value, …}): settings of a host that only make this scenario shorter, "
+    "written when its lab opens; --lab-defaults leaves them out",
 )
+TWO_HOSTS = ("client", "server")
+"""The hosts of a lab whose scenario wishes no others."""
 
 _TOPOLOGY: Mapping[str, type] = {"hosts": tuple, "router": bool, "loopback": bool}
 
@@ -42,6 +48,7 @@ def problem_of(marks: Iterable[pytest.Mark]) -> str | None:
             if checker is not None:
                 checker(mark)
         claims_of(marks)
+        _check_hosts(marks)
     except WrongMarkerError as error:
         return str(error)
     return None
@@ -76,6 +83,16 @@ def topology_wishes(mark: pytest.Mark | None) -> dict[str, Any]:
     if "loopback" in wishes:
         wishes["capture_loopback"] = wishes.pop("loopback")
     return wishes
+
+
+def shortened_by(marks: Iterable[pytest.Mark]) -> dict[str, dict[str, int]]:
+    """Host -> setting -> value, of all markers `shortened`; the first one, the nearest, counts."""
+    found: dict[str, dict[str, int]] = {}
+    for mark in marks:
+        if mark.name == "shortened":
+            for host, settings in mark.kwargs.items():
+                found[host] = {**settings, **found.get(host, {})}
+    return found
 
 
 def cause_of(mark: pytest.Mark | None) -> Cause | None:
@@ -158,10 +175,53 @@ def _check_cause(mark: pytest.Mark) -> None:
         raise _wrong(mark, str(error), example) from None
 
 
+def _check_shortened(mark: pytest.Mark) -> None:
+    if mark.args or not mark.kwargs:
+        raise _wrong(mark, "it takes hosts by name, each with its settings", _SHORTENED)
+    for host, settings in mark.kwargs.items():
+        if not isinstance(settings, Mapping) or not settings:
+            raise _wrong(mark, f"{host} has no settings with values: {settings!r}", _SHORTENED)
+        for name, value in settings.items():
+            problem = _not_shorter(name, value)
+            if problem:
+                raise _wrong(mark, f"{host}: {problem}", _SHORTENED)
+
+
+def _not_shorter(name: object, value: object) -> str:
+    """Why this value of a setting makes no scenario shorter; empty where it does."""
+    if name not in LONGEST_BY or not isinstance(name, str):
+        return f"{name!r} is none of the settings of a timer: {', '.join(LONGEST_BY)}"
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        return f"{name} is {value!r}, not a whole number"
+    longest = LONGEST_BY[name]
+    defaults = {each: str(usual) for each, usual in PINNED.items()}
+    if longest({**defaults, name: str(value)}) >= longest(defaults):
+        usual = PINNED.get(name, DEFAULTS.get(name))
+        return f"with {name} {value} nothing is shorter than with the default, {usual}"
+    return ""
+
+
+def _check_hosts(marks: Iterable[pytest.Mark]) -> None:
+    """Have `shortened` name only hosts of the lab that the scenario asks for."""
+    wishes: dict[str, Any] = {}
+    shortened = []
+    for mark in marks:
+        if mark.name == "topology":
+            wishes = wishes or dict(mark.kwargs)
+        elif mark.name == "shortened":
+            shortened.append(mark)
+    hosts = (*wishes.get("hosts", TWO_HOSTS), ROUTER)
+    for mark in shortened:
+        for host in mark.kwargs.keys() - set(hosts):
+            raise _wrong(mark, f"{host!r} is no host of its lab: {', '.join(hosts)}", _SHORTENED)
+
+
+_SHORTENED = 'shortened(client={"net.ipv4.tcp_syn_retries": 1})'
 _CHECKERS: Mapping[str, Callable[[pytest.Mark], None]] = {
     "cause": _check_cause,
     "claims": _check_claims,
     "families": _check_families,
     "programs": _check_programs,
+    "shortened": _check_shortened,
     "topology": _check_topology,
 }

@@ -97,4 +97,5 @@ def again_command(item: pytest.Item) -> str:
     """What to type, in the folder where pytest was started, to see it again and look inside."""
     _, _, name = item.nodeid.partition("::")
     path = os.path.relpath(item.path, item.config.invocation_params.dir)
-    return f"pytest {shlex.quote(f'{path}::{name}')} --lab-keep"
+    defaults = " --lab-defaults" if item.config.getoption("lab_defaults") else ""
+    return f"pytest {shlex.quote(f'{path}::{name}')}{defaults} --lab-keep"

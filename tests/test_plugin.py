@@ -47,7 +47,7 @@ class TestCollection:
     def test_the_markers_are_explained(self, runs: Runs) -> None:
         runs.write(CONNECTED)
         result = runs.run("--markers")
-        for name in ("cause", "claims", "families", "topology", "programs"):
+        for name in ("cause", "claims", "families", "topology", "programs", "shortened"):
             result.stdout.fnmatch_lines([f"@pytest.mark.{name}(*): *"])
 
     @pytest.mark.parametrize(("workers", "collectors"), [((), 1), (("-n", "2"), 2)])

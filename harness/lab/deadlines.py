@@ -6,13 +6,24 @@ from typing import TYPE_CHECKING
 
 from harness.evidence.events import NANOSECONDS
 from harness.tcp.states import State
-from harness.tcp.timers import late, longest_in, syn_schedule
+from harness.tcp.timers import (
+    conntrack_limit,
+    keepalive_limit,
+    late,
+    longest_in,
+    longest_unacknowledged,
+    syn_schedule,
+)
 
 if TYPE_CHECKING:
+    from harness.evidence.events import SocketSeen
     from harness.lab.call import Call
+    from harness.lab.host import Host
     from harness.lab.lab import Lab
     from harness.lab.observed import ObservedSocket
 
+REPEATING = ("retransmit", "probe")
+"""Timers, in sock_diag's words, that send something again: each is followed by the next one."""
 PATIENCE = 5.0
 """Seconds in which what needs no timer has happened, on a machine that is busy with other work."""
 
@@ -33,13 +44,25 @@ class Deadlines:
     def state_change(self, endpoint: ObservedSocket, wanted: State) -> float:
         """Seconds: the timers now pending in the lab, and for CLOSED all that may still follow."""
         limit = self.pending()
-        if wanted is State.CLOSED:
-            seen = self._lab.timeline.latest(endpoint.key)
-            if seen is not None:
-                settings = self._lab.settings[endpoint.host.name]
-                longest = longest_in(seen.state, settings, orphan=seen.owner is None)
-                limit = max(limit, late(longest or 0.0))
+        if wanted is State.CLOSED and (seen := endpoint.seen) is not None:
+            limit = max(limit, late(self._longest(seen)))
         return limit + self.patience
+
+    def _longest(self, seen: SocketSeen) -> float:
+        """Seconds until the kernel gives up an endpoint that looks so, if its peer is silent."""
+        settings, orphan = self._lab.settings[seen.host], seen.owner is None
+        longest = longest_in(seen.state, settings, orphan=orphan)
+        if longest is None and seen.timer in REPEATING:
+            longest = longest_unacknowledged(settings, orphan=orphan)
+        return longest or 0.0
+
+    def keepalive(self, host: Host) -> float:
+        """Seconds in which a host gives up a connection with SO_KEEPALIVE whose peer is silent."""
+        return late(keepalive_limit(self._lab.settings[host.name])) + self.patience
+
+    def forgotten(self, host: Host, state: str = "ESTABLISHED") -> float:
+        """Seconds of silence after which a host's connection tracking has forgotten a flow."""
+        return late(conntrack_limit(self._lab.settings[host.name], state))
 
     def call(self, call: Call) -> float:
         """Seconds in which a call has returned: for connect(2) the whole schedule of its SYNs."""
@@ -58,7 +81,7 @@ class Deadlines:
         remaining = [0.0]
         for key in self._lab.timeline.endpoints():
             seen = self._lab.timeline.latest(key)
-            if seen is None or seen.timer not in ("retransmit", "probe"):
+            if seen is None or seen.timer not in REPEATING:
                 continue
             expires = seen.timer_expires or 0
             remaining.append(late(expires / NANOSECONDS) - (now - seen.time) / NANOSECONDS)

@@ -28,7 +28,7 @@ from harness.tcp.matching import Match, match
 from harness.tcp.notation import parse_pattern
 from harness.tcp.segment import Segment
 from harness.tcp.states import State
-from harness.tcp.timers import longest_in
+from harness.tcp.timers import early, late, longest_in, shortest_in
 
 
 class WitnessedSocket(ObservedSocket):
@@ -229,14 +229,16 @@ class WitnessedSocket(ObservedSocket):
         history = self.host.lab.timeline.history(self.key)
         so = [seen for seen in history if seen.state is state]
         orphan = bool(so) and so[-1].owner is None
-        nominal = longest_in(state, self.host.lab.settings[self.host.name], orphan=orphan)
-        if nominal is None:
+        settings = self.host.lab.settings[self.host.name]
+        shortest = shortest_in(state, settings, orphan=orphan)
+        longest = longest_in(state, settings, orphan=orphan)
+        if shortest is None or longest is None:
             raise LabError(
                 f"{self!r}: nothing limits the time in {state}"
                 + (" while a program has the socket" if state is State.FIN_WAIT2 else "")
                 + "; say how long: seconds=…, at_least=… or at_most=…"
             )
-        return Limits.timer(nominal)
+        return Limits(early(shortest), late(longest))
 
     def _wait_for_stages(
         self,

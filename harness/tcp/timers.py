@@ -7,7 +7,7 @@ clock, in this one place.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from harness.tcp.states import State
 
@@ -20,6 +20,8 @@ DELAYED_ACK, LONGEST_DELAYED_ACK = 0.04, 0.2
 path without delay, and at most (tcp_send_delayed_ack() in net/ipv4/tcp_output.c)."""
 TIME_WAIT_LENGTH = 60.0
 """TCP_TIMEWAIT_LEN: compiled in, not tcp_fin_timeout."""
+REPEATING = (State.FIN_WAIT1, State.LAST_ACK, State.CLOSING)
+"""States that end when what is repeated, a FIN, is acknowledged or given up."""
 ORPHAN_RETRIES = 8
 """What tcp_orphan_retries of 0 stands for (tcp_orphan_retries() in net/ipv4/tcp_timer.c)."""
 WHEEL_SHARE = 8
@@ -35,8 +37,21 @@ DEFAULTS = {
     "net.ipv4.tcp_orphan_retries": 0,
     "net.ipv4.tcp_fin_timeout": 60,
     "net.ipv4.tcp_rto_max_ms": 120000,
+    "net.ipv4.tcp_keepalive_time": 7200,
+    "net.ipv4.tcp_keepalive_intvl": 75,
+    "net.ipv4.tcp_keepalive_probes": 9,
+    "net.netfilter.nf_conntrack_tcp_timeout_syn_sent": 120,
+    "net.netfilter.nf_conntrack_tcp_timeout_syn_recv": 60,
+    "net.netfilter.nf_conntrack_tcp_timeout_established": 432000,
+    "net.netfilter.nf_conntrack_tcp_timeout_fin_wait": 120,
+    "net.netfilter.nf_conntrack_tcp_timeout_close_wait": 60,
+    "net.netfilter.nf_conntrack_tcp_timeout_last_ack": 30,
+    "net.netfilter.nf_conntrack_tcp_timeout_time_wait": 120,
+    "net.netfilter.nf_conntrack_tcp_timeout_close": 10,
 }
-"""What a kernel does that lacks the setting, or for which the setting is not known."""
+"""What a kernel does that lacks the setting, or for which the setting is not known. Seconds, where
+the name does not say otherwise or it counts repetitions (Documentation/networking/ip-sysctl.rst,
+nf_conntrack-sysctl.rst)."""
 
 
 def late(seconds: float) -> float:
@@ -57,7 +72,7 @@ def early(seconds: float) -> float:
 
 def setting(settings: Mapping[str, str], name: str) -> int:
     """A numeric sysctl out of `settings`, or what a kernel without it does."""
-    full = f"net.ipv4.{name}"
+    full = name if name.startswith("net.") else f"net.ipv4.{name}"
     return int(settings.get(full, DEFAULTS[full]))
 
 
@@ -94,7 +109,11 @@ def synack_schedule(settings: Mapping[str, str]) -> tuple[float, ...]:
 
 
 def retransmission_limit(settings: Mapping[str, str], *, orphan: bool) -> float:
-    """How long unacknowledged data or a FIN is repeated before the connection is given up."""
+    """How long unacknowledged data or a FIN is repeated, at least, before it is given up.
+
+    The time that tcp_retries2 (of an orphan: tcp_orphan_retries) doublings of the shortest RTO
+    take: tcp_model_timeout() in net/ipv4/tcp_timer.c, counted from the first repetition.
+    """
     longest = setting(settings, "tcp_rto_max_ms") / 1000
     retries = setting(settings, "tcp_orphan_retries") or ORPHAN_RETRIES
     if not orphan:
@@ -102,20 +121,82 @@ def retransmission_limit(settings: Mapping[str, str], *, orphan: bool) -> float:
     return sum(min(MINIMUM_RTO * 2.0**number, longest) for number in range(retries + 1))
 
 
+def longest_unacknowledged(settings: Mapping[str, str], *, orphan: bool) -> float:
+    """How long it is repeated at most: until the first timer that finds the limit used up.
+
+    The tail loss probe and the first repetition take an RTO each before the time is counted
+    (retransmits_timed_out() in net/ipv4/tcp_timer.c). The next timer after the limit comes a gap
+    later at the latest, and no gap is longer than all before it together, nor than the longest RTO.
+    """
+    limit = retransmission_limit(settings, orphan=orphan)
+    before = 2 * MINIMUM_RTO
+    return before + limit + min(before + limit, setting(settings, "tcp_rto_max_ms") / 1000)
+
+
+def keepalive_limit(settings: Mapping[str, str]) -> float:
+    """How long a connection with SO_KEEPALIVE is idle before a silent peer is given up.
+
+    RFC 9293, section 3.8.4; tcp_keepalive_timer() in net/ipv4/tcp_timer.c. Options of the socket
+    (TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT) are not known here.
+    """
+    probes = setting(settings, "tcp_keepalive_probes")
+    gap = setting(settings, "tcp_keepalive_intvl")
+    return float(setting(settings, "tcp_keepalive_time") + probes * gap)
+
+
+def conntrack_limit(settings: Mapping[str, str], state: str) -> float:
+    """How long connection tracking remembers a silent flow in one of its own states.
+
+    tcp_timeouts[] in net/netfilter/nf_conntrack_proto_tcp.c; ESTABLISHED: five days. KeyError for
+    a state that has no such setting.
+    """
+    return float(setting(settings, f"net.netfilter.nf_conntrack_tcp_timeout_{state.lower()}"))
+
+
+def shortest_in(state: State, settings: Mapping[str, str], *, orphan: bool) -> float | None:
+    """How long an endpoint is in `state` at least when its peer is silent; None: for ever.
+
+    Seconds, nominal: `longest_in`, but where the kernel counts time and not repetitions.
+    """
+    if state in REPEATING:
+        return retransmission_limit(settings, orphan=orphan)
+    return longest_in(state, settings, orphan=orphan)
+
+
 def longest_in(state: State, settings: Mapping[str, str], *, orphan: bool) -> float | None:
     """How long an endpoint can be in `state` when its peer is silent; None: for ever.
 
-    Seconds, nominal. For FIN_WAIT2 this is an orphan's; with an owner it has no limit.
+    Seconds, nominal. For FIN_WAIT2 this is an orphan's; with an owner it has no limit. Nor have
+    ESTABLISHED and CLOSE_WAIT, unless something is unacknowledged: `longest_unacknowledged`.
     """
     if state is State.SYN_SENT:
         return syn_schedule(settings)[-1]
     if state is State.SYN_RECV:
         return synack_schedule(settings)[-1]
-    if state in (State.FIN_WAIT1, State.LAST_ACK, State.CLOSING):
-        return retransmission_limit(settings, orphan=orphan)
+    if state in REPEATING:
+        return longest_unacknowledged(settings, orphan=orphan)
     if state is State.FIN_WAIT2 and orphan:
         return float(setting(settings, "tcp_fin_timeout"))
     return TIME_WAIT_LENGTH if state is State.TIME_WAIT else None
+
+
+def _longest_of(name: str) -> Callable[[Mapping[str, str]], float]:
+    """The setting itself, in seconds."""
+    return lambda settings: float(setting(settings, name))
+
+
+LONGEST_BY: Mapping[str, Callable[[Mapping[str, str]], float]] = {
+    "net.ipv4.tcp_syn_retries": lambda settings: syn_schedule(settings)[-1],
+    "net.ipv4.tcp_synack_retries": lambda settings: synack_schedule(settings)[-1],
+    "net.ipv4.tcp_retries2": lambda settings: longest_unacknowledged(settings, orphan=False),
+    "net.ipv4.tcp_orphan_retries": lambda settings: longest_unacknowledged(settings, orphan=True),
+    "net.ipv4.tcp_fin_timeout": _longest_of("tcp_fin_timeout"),
+    "net.ipv4.tcp_keepalive_time": keepalive_limit,
+    "net.ipv4.tcp_keepalive_intvl": keepalive_limit,
+    "net.ipv4.tcp_keepalive_probes": keepalive_limit,
+    **{name: _longest_of(name) for name in DEFAULTS if name.startswith("net.netfilter.")},
+}
+"""Settings that say how long a scenario has to wait, and for how long at most (seconds)."""
 
 
 def _moments(gaps: Iterable[float]) -> tuple[float, ...]:

@@ -5,15 +5,15 @@ import errno
 import pytest
 
 from harness import CLOSE_WAIT, CLOSED, CLOSING, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, LAST_ACK
-from harness.lab import Host, Lab
+from harness.lab import WRITE, Host, Lab
 
 pytestmark = pytest.mark.claims("T10")
 
 
+@pytest.mark.shortened(client={"net.ipv4.tcp_retries2": 1})
 @pytest.mark.cause("server.iptables")
 def test_data_is_given_up(lab: Lab, client: Host, server: Host) -> None:
-    lab.step("A connection is established. The client may repeat data once, to be done sooner.")
-    client.sysctl("net.ipv4.tcp_retries2", 1)
+    lab.step("A connection is established.")
     connection = client.connect(server.listen(port=80))
     connection.client.reaches(ESTABLISHED)
     connection.server.reaches(ESTABLISHED)
@@ -26,14 +26,15 @@ def test_data_is_given_up(lab: Lab, client: Host, server: Host) -> None:
     connection.server.stays(ESTABLISHED, receive_queue=0, seconds=0.2)
 
 
+@pytest.mark.shortened(client={"net.ipv4.tcp_retries2": 1})
 @pytest.mark.cause("server.iptables")
 def test_data_is_given_up_in_close_wait(lab: Lab, client: Host, server: Host) -> None:
-    lab.step("The server closes; the client, in CLOSE_WAIT, may repeat data once.")
-    client.sysctl("net.ipv4.tcp_retries2", 1)
+    lab.step("The server shuts down its sending direction, and waits for the client to close.")
     connection = client.connect(server.listen(port=80))
+    connection.server.accept()
     connection.client.reaches(ESTABLISHED)
-    connection.server.close()
-    connection.server.reaches(FIN_WAIT2)
+    connection.server.shutdown(WRITE)
+    connection.server.reaches(FIN_WAIT2, owner=server)
     connection.client.reaches(CLOSE_WAIT, owner=client)
 
     lab.step("The server hears nothing any more. The client sends, again and again, and gives up.")
@@ -41,13 +42,13 @@ def test_data_is_given_up_in_close_wait(lab: Lab, client: Host, server: Host) ->
     connection.client.send(b"anybody there?")
     connection.client.reaches(CLOSED)
     connection.client.receives_end()
-    connection.server.stays(FIN_WAIT2, owner=None, seconds=0.2)
+    connection.server.stays(FIN_WAIT2, owner=server, seconds=0.2)
 
 
+@pytest.mark.shortened(server={"net.ipv4.tcp_orphan_retries": 1})
 @pytest.mark.cause("client.iptables")
 def test_a_fin_is_given_up(lab: Lab, client: Host, server: Host) -> None:
-    lab.step("A connection is established. The server repeats the FIN of an orphan once only.")
-    server.sysctl("net.ipv4.tcp_orphan_retries", 1)
+    lab.step("A connection is established.")
     connection = client.connect(server.listen(port=80))
     connection.client.reaches(ESTABLISHED)
     connection.server.reaches(ESTABLISHED)
@@ -58,14 +59,15 @@ def test_a_fin_is_given_up(lab: Lab, client: Host, server: Host) -> None:
     connection.server.reaches(FIN_WAIT1, owner=None)
 
     lab.step("The server gives up. The client's end stays: it is half-open now.")
-    connection.server.reaches(CLOSED, seconds=lab.deadlines.patience)
+    connection.server.spends(FIN_WAIT1)
+    connection.server.reaches(CLOSED)
     connection.client.stays(ESTABLISHED, owner=client, seconds=0.2)
 
 
+@pytest.mark.shortened(client={"net.ipv4.tcp_orphan_retries": 2})
 @pytest.mark.cause("server.iptables")
 def test_a_fin_is_given_up_in_closing(lab: Lab, client: Host, server: Host) -> None:
-    lab.step("A connection is established. The client repeats the FIN of an orphan twice only.")
-    client.sysctl("net.ipv4.tcp_orphan_retries", 2)
+    lab.step("A connection is established.")
     connection = client.connect(server.listen(port=80))
     connection.server.accept()
     connection.client.reaches(ESTABLISHED)
@@ -78,17 +80,18 @@ def test_a_fin_is_given_up_in_closing(lab: Lab, client: Host, server: Host) -> N
     connection.client.reaches(CLOSING, owner=None)
 
     lab.step("The acknowledgement that CLOSING waits for never comes: the client gives up.")
-    connection.client.reaches(CLOSED, seconds=lab.deadlines.patience)
+    connection.client.reaches(CLOSED)
 
 
+@pytest.mark.shortened(client={"net.ipv4.tcp_orphan_retries": 1})
 @pytest.mark.cause("server.iptables")
 def test_a_fin_is_given_up_in_last_ack(lab: Lab, client: Host, server: Host) -> None:
-    lab.step("The server closes. The client repeats the FIN of an orphan once only.")
-    client.sysctl("net.ipv4.tcp_orphan_retries", 1)
+    lab.step("The server shuts down its sending direction, and waits for the client to close.")
     connection = client.connect(server.listen(port=80))
+    connection.server.accept()
     connection.client.reaches(ESTABLISHED)
-    connection.server.close()
-    connection.server.reaches(FIN_WAIT2)
+    connection.server.shutdown(WRITE)
+    connection.server.reaches(FIN_WAIT2, owner=server)
     connection.client.reaches(CLOSE_WAIT)
 
     lab.step("The server hears nothing any more. The client closes, too: LAST_ACK.")
@@ -98,13 +101,13 @@ def test_a_fin_is_given_up_in_last_ack(lab: Lab, client: Host, server: Host) -> 
 
     lab.step("The last acknowledgement never comes: the client gives up.")
     connection.client.reaches(CLOSED)
-    connection.server.stays(FIN_WAIT2, owner=None, seconds=0.2)
+    connection.server.stays(FIN_WAIT2, owner=server, seconds=0.2)
 
 
-@pytest.mark.cause("server.sysctl")
+@pytest.mark.shortened(server={"net.ipv4.tcp_fin_timeout": 1})
+@pytest.mark.cause("server.close")
 def test_an_orphan_in_fin_wait2_is_forgotten(lab: Lab, client: Host, server: Host) -> None:
-    lab.step("The server waits for a second only when no program waits with it.")
-    server.sysctl("net.ipv4.tcp_fin_timeout", 1)
+    lab.step("A connection is established.")
     connection = client.connect(server.listen(port=80))
     connection.client.reaches(ESTABLISHED)
     connection.server.reaches(ESTABLISHED)
@@ -114,6 +117,6 @@ def test_an_orphan_in_fin_wait2_is_forgotten(lab: Lab, client: Host, server: Hos
     connection.server.reaches(FIN_WAIT2, owner=None)
     connection.client.reaches(CLOSE_WAIT, owner=client)
 
-    lab.step("The server has forgotten the connection. The client's end stays as it was.")
-    connection.server.reaches(CLOSED, seconds=lab.deadlines.patience)
+    lab.step("No program waits with the server, and it forgets. The client's end stays as it was.")
+    connection.server.reaches(CLOSED)
     connection.client.stays(CLOSE_WAIT, owner=client, seconds=0.2)

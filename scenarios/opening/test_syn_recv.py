@@ -40,12 +40,10 @@ def test_syn_recv_while_the_client_does_not_hear_the_server(
     """)
 
 
+@pytest.mark.shortened(server={"net.ipv4.tcp_synack_retries": 1})
 def test_syn_recv_is_given_up(lab: Lab, client: Host, server: Host) -> None:
-    lab.step("The server may repeat its answer once only, to be done sooner.")
-    server.sysctl("net.ipv4.tcp_synack_retries", 1)
-    listener = server.listen(port=16868)
-
     lab.step("The server's answer is lost, and then every further SYN of the client too.")
+    listener = server.listen(port=16868)
     client.iptables("-A INPUT -s server -j DROP")
     connection = client.connect(listener)
     connection.server.reaches(SYN_RECV, owner=None)
