@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.__main__ import main
 from harness.virtual import kernels
 from harness.virtual.errors import KernelMissing
 
@@ -70,3 +71,49 @@ def test_what_is_no_version_is_not_offered_to_be_built() -> None:
 def test_a_relative_cache_folder_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "here")
     assert kernels.kernels_folder() == Path.home() / ".cache" / "sockstates" / "kernels"
+
+
+def kernel(*arguments: str) -> int:
+    return main(["kernel", *arguments])
+
+
+def test_the_list_tells_what_is_built(capsys: pytest.CaptureFixture[str]) -> None:
+    plant("6.1")
+    path = plant("7.3") / kernels.PROGRAM
+    assert kernel("list") == 0
+    first, *rows = capsys.readouterr().out.splitlines()
+    assert first.split() == ["version", "release", "HZ", "size", "where"]
+    assert [row.split()[0] for row in rows] == ["6.1", "7.3"]
+    assert rows[1].split() == ["7.3", "7.3.7", "250", "0.0", "MB", str(path)]
+
+
+def test_only_what_is_ours_is_removed(capsys: pytest.CaptureFixture[str]) -> None:
+    folder = kernels.kernels_folder()
+    for version in ("6.1", "6.12", "7.3"):
+        plant(version)
+    (folder / "6.12" / "notes").write_text("not ours")
+    (folder / "mine").mkdir()
+    (folder / ".building-6.5").mkdir()
+    assert kernel("remove", "6.1") == 0
+    assert [each.version for each in kernels.built()] == ["6.12", "7.3"]
+    assert kernel("remove", "6.12") == 1
+    assert "has files that are not ours: it stays" in capsys.readouterr().err
+    assert [path.name for path in (folder / "6.12").iterdir()] == ["notes"]
+    (folder / "6.12" / "notes").unlink()
+    assert kernel("remove", "--all") == 0
+    assert [path.name for path in folder.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("arguments", [(), ("6.12",), ("..",), ("7.3", "6.12")])
+def test_what_is_not_there_is_not_removed(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    plant("7.3")
+    assert kernel("remove", *arguments) == 1
+    assert "here are: 7.3\n" in capsys.readouterr().err
+    assert kernels.find("7.3")
+
+
+def test_there_may_be_nothing_to_remove(capsys: pytest.CaptureFixture[str]) -> None:
+    assert kernel("remove", "--all") == 0
+    assert "nothing lies in" in capsys.readouterr().out

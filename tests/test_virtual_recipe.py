@@ -7,37 +7,9 @@ import pytest
 from harness.virtual import recipe
 from harness.virtual.errors import BuildFailed
 from harness.virtual.recipe import CHANGES, Change, Option
+from tests.fake_kernel_tree import KCONFIG, OFFSETS, plant_files
 
 HZ, PERF, VECTORS = CHANGES
-KCONFIG = """\
-config UML
-	bool
-	default y
-	select ARCH_NO_PREEMPT
-
-config HZ
-	int
-	default 100
-
-config NR_CPUS
-	int
-"""
-OFFSETS = """\
-#else
-#ifdef FP_XSTATE_MAGIC1
-	DEFINE_LONGS(HOST_FP_SIZE, 2696);
-#else
-	DEFINE(HOST_FP_SIZE, sizeof(struct _fpstate) / sizeof(unsigned long));
-#endif
-"""
-
-
-def planted(folder: Path, kconfig: str = KCONFIG, offsets: str = OFFSETS) -> Path:
-    for change, text in ((HZ, kconfig), (VECTORS, offsets)):
-        (folder / change.file).parent.mkdir(parents=True)
-        (folder / change.file).write_text(text)
-    (folder / recipe.NEW_FILES[0].file).parent.mkdir(parents=True)
-    return folder
 
 
 def everything(folder: Path) -> dict[str, str]:
@@ -49,7 +21,7 @@ def everything(folder: Path) -> dict[str, str]:
 
 
 def test_the_changes_are_made_once(tmp_path: Path) -> None:
-    recipe.apply_changes(planted(tmp_path))
+    recipe.apply_changes(plant_files(tmp_path))
     changed = everything(tmp_path)
     assert "config HZ\n\tint\n\tdefault 250\n" in changed["arch/um/Kconfig"]
     assert "default y\n\tselect HAVE_PERF_EVENTS\n\tselect ARCH" in changed["arch/um/Kconfig"]
@@ -61,14 +33,14 @@ def test_the_changes_are_made_once(tmp_path: Path) -> None:
 
 def test_a_version_without_a_fixed_room_for_vectors_needs_no_change(tmp_path: Path) -> None:
     offsets = OFFSETS.partition("#ifdef")[0]
-    recipe.apply_changes(planted(tmp_path, offsets=offsets))
+    recipe.apply_changes(plant_files(tmp_path, offsets=offsets))
     assert everything(tmp_path)["arch/x86/um/user-offsets.c"] == offsets
 
 
 def test_a_version_with_perf_events_of_its_own_keeps_them(tmp_path: Path) -> None:
     kconfig = KCONFIG.replace("\tselect ARCH", "\tselect HAVE_PERF_EVENTS\n\tselect ARCH")
     header = tmp_path / recipe.NEW_FILES[0].file
-    planted(tmp_path, kconfig)
+    plant_files(tmp_path, kconfig)
     header.write_text("its own")
     recipe.apply_changes(tmp_path)
     assert everything(tmp_path)["arch/um/Kconfig"].count("HAVE_PERF_EVENTS") == 1

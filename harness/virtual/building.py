@@ -56,15 +56,14 @@ def build(wish: Wish, say: Callable[[str], None]) -> kernels.Kernel:
     """
     requirements.check_processor()
     kernels.kernels_folder().mkdir(parents=True, exist_ok=True)
-    if not wish.force and (known := _built_already(wish.version, wish.source)):
-        say(_already(known))
+    # Before anything is asked of the archive, and again when it has told what is newest.
+    if wish.source is None and (known := _built_already(wish, wish.version, say)):
         return known
     requirements.check_programs(fetching=wish.source is None)
     choice = choose(wish.version, wish.source, say)
-    if not wish.force and (known := _built_already(choice.version, wish.source)):
-        say(_already(known))
-        return known
     version = choice.version
+    if known := _built_already(wish, version, say):
+        return known
     with only_one(lock_file(version), f"building Linux {version}") as lock:
         try:
             return _build(choice, lock, wish.keep_tree, say)
@@ -75,21 +74,20 @@ def build(wish: Wish, say: Callable[[str], None]) -> kernels.Kernel:
             raise
 
 
-def _built_already(version: str | None, source: Path | None) -> kernels.Kernel | None:
-    """The kernel of this version, if it was built by the recipe of today from this source."""
-    for kernel in kernels.built():
+def _built_already(
+    wish: Wish, version: str | None, say: Callable[[str], None]
+) -> kernels.Kernel | None:
+    """The kernel of this version, if it was built by the recipe of today from what is wished."""
+    for kernel in [] if wish.force else kernels.built():
         said = kernels.described(kernel.path.parent) or {}
-        same = source is None or said.get("source") == trees.given(source).name
+        same = wish.source is None or said.get("source") == trees.given(wish.source).name
         if kernel.version == version and said.get("recipe") == recipe.digest() and same:
+            say(
+                f"Linux {kernel.release} is built already: {kernel.path}\n"
+                "(--force builds it again, with the newest package of that version)"
+            )
             return kernel
     return None
-
-
-def _already(kernel: kernels.Kernel) -> str:
-    return (
-        f"Linux {kernel.release} is built already: {kernel.path}\n"
-        "(--force builds it again, with the newest package of that version)"
-    )
 
 
 def _build(

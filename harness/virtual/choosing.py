@@ -45,7 +45,7 @@ def choose(version: str | None, source: Path | None, say: Callable[[str], None])
             "What there is: python -m harness kernel list --available"
         )
     if source is not None:
-        return _given(version, source.expanduser().resolve())
+        return _given(version, source)
     installed = trees.installed_tarballs()
     if version in installed:
         say(f"the source is installed: {installed[version]}")

@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
         prog="python -m harness kernel",
-        description=__doc__,
+        description=__doc__.partition(": ")[2] if __doc__ else "",
         allow_abbrev=False,
         formatter_class=raw,
     )
@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
         "the newest of the machine's own release by default",
     )
     build.add_argument(
-        "--source", type=Path, metavar="PATH", help="a kernel's tarball or tree; it is not changed"
+        "--source", type=_path, metavar="PATH", help="a kernel's tarball or tree; it is not changed"
     )
     build.add_argument("--force", action="store_true", help="also what is built already")
     build.add_argument(
@@ -103,6 +103,10 @@ def _parser() -> argparse.ArgumentParser:
     remove.add_argument("versions", nargs="*", metavar="V", help="as in 6.12")
     remove.add_argument("--all", action="store_true", help="all of them, and what builds left")
     return parser
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser().resolve()
 
 
 def _built_table() -> str:

@@ -58,7 +58,7 @@ class Make:
         ours = {"LC_ALL": "C", "KBUILD_BUILD_USER": "sockstates", "KBUILD_BUILD_HOST": "localhost"}
         kept: list[str] = []
         with (
-            self._log.open("a") as log,
+            self._log.open("a", buffering=1) as log,
             subprocess.Popen(
                 command,
                 cwd=self._tree,
