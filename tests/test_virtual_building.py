@@ -61,6 +61,16 @@ def test_a_tree_becomes_a_kernel_and_nothing_else_is_left(tree: Path, capsys: Ou
     assert description["recipe"] == recipe.digest()
 
 
+def test_what_apt_has_fetched_goes_with_the_last_build(tree: Path) -> None:
+    for name in (".apt", ".building-6.1"):
+        (kernels.kernels_folder() / name).mkdir(parents=True)
+    kernel("build", "--source", tree)
+    assert left() == [".apt", ".building-6.1", "6.12"]
+    (kernels.kernels_folder() / ".building-6.1").rmdir()
+    kernel("build", "--source", tree, "--force")
+    assert left() == ["6.12"]
+
+
 def test_what_is_built_already_is_not_built_again(tree: Path, capsys: Output) -> None:
     kernel("build", "--source", tree)
     first = kernels.find("6.12").path.stat().st_ino

@@ -19,12 +19,13 @@ from pathlib import Path
 
 from harness.virtual import kernels, recipe, requirements, trees
 from harness.virtual.boot_check import boot_check
-from harness.virtual.choosing import Choice, choose
+from harness.virtual.choosing import Choice, apt_folder, choose
 from harness.virtual.errors import BuildFailed
 from harness.virtual.lock import only_one
 from harness.virtual.make import Make
 from harness.virtual.progress import Progress
 
+BUILDING = ".building-"
 SECCOMP = "seccomp=on"
 """Lets the guest's processes be watched without ptrace: many times faster, where it is known."""
 
@@ -41,7 +42,7 @@ class Wish:
 
 def build_folder(version: str) -> Path:
     """Where a kernel of this version is built; gone when it is done."""
-    return kernels.kernels_folder() / f".building-{version}"
+    return kernels.kernels_folder() / f"{BUILDING}{version}"
 
 
 def lock_file(version: str) -> Path:
@@ -120,6 +121,9 @@ def _build(
     _put_into_place(program, configuration, description, kernels.kernels_folder() / version)
     if not keep_tree:
         shutil.rmtree(folder)
+    if not any(kernels.kernels_folder().glob(f"{BUILDING}*")):
+        # No other build is left that would ask the archive again.
+        shutil.rmtree(apt_folder(), ignore_errors=True)
     kernel = kernels.find(version)
     say(f"Linux {release} is built, and has booted: {kernel.path}")
     return kernel

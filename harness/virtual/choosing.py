@@ -28,10 +28,14 @@ class Choice:
     origin: Callable[[Path], Origin]
 
 
+def apt_folder() -> Path:
+    """Where apt keeps what the archive has: 0.2 GB, gone when the last build is done."""
+    return kernels.kernels_folder() / ".apt"
+
+
 def archive() -> Archive:
     """Debian's archive as this machine reaches it. Raises SourceMissing."""
-    folder = kernels.kernels_folder() / ".apt"
-    return Archive(folder, machine_sources(), debian_codename())
+    return Archive(apt_folder(), machine_sources(), debian_codename())
 
 
 def choose(version: str | None, source: Path | None, say: Callable[[str], None]) -> Choice:

@@ -121,8 +121,8 @@ def _built_table() -> str:
         for kernel in kernels.built()
     ]
     unfinished = [
-        f"Linux {version} is unfinished ({gigabytes(size_below(folder))} in {folder}): "
-        f"`{kernels.KERNEL_BUILD} --version {version}` goes on, `kernel remove {version}` removes"
+        f"Linux {version} is unfinished, {gigabytes(size_below(folder))} in {folder}: "
+        f"the command that began it goes on, `kernel remove {version}` removes it"
         for version, folder in removing.unfinished()
     ]
     if not rows:

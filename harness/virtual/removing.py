@@ -7,12 +7,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.virtual import kernels
-from harness.virtual.building import build_folder, lock_file
+from harness.virtual.building import BUILDING, build_folder, lock_file
+from harness.virtual.choosing import apt_folder
 from harness.virtual.errors import KernelMissing, VirtualError
 from harness.virtual.lock import only_one
 from harness.virtual.requirements import gigabytes, size_below
-
-BUILDING = ".building-"
 
 
 def unfinished() -> list[tuple[str, Path]]:
@@ -52,7 +51,7 @@ def remove(versions: Sequence[str], everything: bool) -> Iterator[str]:
     for version in known if everything else dict.fromkeys(versions):
         with only_one(lock_file(version), f"building Linux {version}"):
             yield from _remove(version)
-    apt = kernels.kernels_folder() / ".apt"
+    apt = apt_folder()
     if everything and apt.is_dir():
         shutil.rmtree(apt)
         yield f"removed {apt}"

@@ -23,6 +23,7 @@ NO_SPACE = "No space left on device"
 class Origin:
     """Where a tree comes from: ``name`` tells one from another, ``unpack`` fills a folder."""
 
+    place: str
     name: str
     unpack: Callable[[Path], None]
 
@@ -64,7 +65,7 @@ def from_tarball(path: Path) -> Origin:
         levels = makefile_in(path)[0].count("/")
         _pipe(["tar", "-xf", str(path), f"--strip-components={levels}", "-C", str(folder)])
 
-    return Origin(f"{path} of {path.stat().st_mtime_ns}", unpack)
+    return Origin(str(path), f"{path} of {path.stat().st_mtime_ns}", unpack)
 
 
 def from_package(path: Path, version: str) -> Origin:
@@ -78,7 +79,7 @@ def from_package(path: Path, version: str) -> Origin:
             ["tar", "-xJf", "-", "--strip-components=1", "-C", str(folder)],
         )
 
-    return Origin(path.name, unpack)
+    return Origin(path.name, path.name, unpack)
 
 
 def from_tree(path: Path) -> Origin:
@@ -87,7 +88,8 @@ def from_tree(path: Path) -> Origin:
     def unpack(folder: Path) -> None:
         _pipe(["cp", "-a", "--reflink=auto", f"{path}/.", str(folder)])
 
-    return Origin(f"{path} of {(path / 'Makefile').stat().st_mtime_ns}", unpack)
+    written = (path / "Makefile").stat().st_mtime_ns
+    return Origin(str(path), f"{path} of {written}", unpack)
 
 
 def makefile_in(path: Path) -> tuple[str, str]:
@@ -118,7 +120,7 @@ def unpacked(origin: Origin, build: Path, say: Callable[[str], None]) -> Path:
     if tree.is_dir() and note.exists() and note.read_text() == origin.name:
         say(f"going on in {tree}, where an earlier build was interrupted")
         return tree
-    say(f"unpacking {origin.name} to {tree}")
+    say(f"unpacking {origin.place} to {tree}")
     partial = build / "tree.partial"
     for old in (tree, partial):
         shutil.rmtree(old, ignore_errors=True)
