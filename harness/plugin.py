@@ -7,7 +7,6 @@ address family. Nothing here touches the kernel or judges evidence.
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -37,6 +36,7 @@ from harness.plugin_terminal import Progress, has_terminal
 from harness.plugin_tracebacks import SPEAK_FOR_THEMSELVES, shorten
 from harness.programs import missing_program
 from harness.report.html.states import states_reached
+from harness.system import system_text
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -49,6 +49,8 @@ pytest_plugins: tuple[str, ...] = (
     "harness.plugin_claims",
     "harness.plugin_ladder",
     "harness.plugin_pages",
+    "harness.plugin_virtual",
+    "harness.plugin_guest",
 )
 """The rooms beside this one that have options of their own."""
 
@@ -122,9 +124,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_report_header(config: pytest.Config) -> str:
     """The kernel is what is tested."""
     where = config.option.lab_report
-    return f"lab: {platform.system()} {platform.release()}" + (
-        f", report: {where}" if where else ""
-    )
+    return f"lab: {system_text()}" + (f", report: {where}" if where else "")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -15,10 +15,9 @@ import pytest
 
 from harness.lab.settings import PINNED
 from harness.plugin_markers import shortened_by
+from harness.system import VIRTUAL
 from harness.tcp.timers import LONGEST_BY, late
 
-VIRTUAL = "SOCKSTATES_VIRTUAL"
-"""Set inside a virtual guest, whose clock jumps: there no wait is long."""
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
@@ -45,7 +44,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Warn of long waits, once: of several workers the first one does."""
     config = session.config
     worker = getattr(config, "workerinput", {"workerid": "gw0"})["workerid"]
-    if not config.getoption("lab_defaults") or os.environ.get(VIRTUAL) or worker != "gw0":
+    virtual = os.environ.get(VIRTUAL) or config.getoption("lab_virtual") is not None
+    if not config.getoption("lab_defaults") or virtual or worker != "gw0":
         return
     waits = {item.nodeid: longest_wait(item.iter_markers()) for item in session.items}
     text = advance_notice({name: seconds for name, seconds in waits.items() if seconds})

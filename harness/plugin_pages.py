@@ -38,12 +38,15 @@ from harness.report.html.results import (
     write_result,
 )
 from harness.report.html.states import states_reached
+from harness.system import system_text
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
 RUN = pytest.StashKey[str]()
 """Which run this is; the same in all its processes."""
+ELSEWHERE = pytest.StashKey[str]()
+"""The kernel that the tests run on, when it is not this process's own."""
 PHASES = pytest.StashKey[list["Phase"]]()
 PACKAGES = ("pytest", "pyroute2", "psutil", "scapy")
 CRASHED = "???"
@@ -204,10 +207,10 @@ def _evidence(folder: Path) -> list[str]:
     )
 
 
-def versions() -> dict[str, str]:
-    """What the evidence depends on, by name."""
+def versions(kernel: str = "") -> dict[str, str]:
+    """What the evidence depends on, by name; `kernel` if it is not this process's own."""
     python = f"{platform.python_implementation()} {platform.python_version()}"
-    kernel = f"{platform.system()} {platform.release()} ({platform.machine()})"
+    kernel = kernel or f"{system_text()} ({platform.machine()})"
     return {"kernel": kernel, "python": python} | {name: version(name) for name in PACKAGES}
 
 
@@ -240,17 +243,23 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     base = _base(config)
     if base is None or hasattr(config, "workerinput") or config.option.collectonly:
         return
+    write_index(session, base, config.stash.get(ELSEWHERE, ""))
+
+
+def write_index(session: pytest.Session, base: Path, kernel: str = "") -> None:
+    """Write the index of what this run left in a folder, on `kernel` if that is not our own."""
+    config = session.config
     base.mkdir(parents=True, exist_ok=True)
     run = config.stash[RUN]
     results = read_results(base)
     mark_stale(base, [result for result in results if result.run != run])
     sentences = config.stash[LEDGER].sentences
-    index = index_page(results, run, versions(), sentences)
+    index = index_page(results, run, versions(kernel), sentences)
     (base / INDEX_FILE).write_text(index, encoding="utf-8")
-    _write_claims(session, base, [result for result in results if result.run == run])
+    _write_claims(session, base, [result for result in results if result.run == run], kernel)
 
 
-def _write_claims(session: pytest.Session, base: Path, results: list[Result]) -> None:
+def _write_claims(session: pytest.Session, base: Path, results: list[Result], kernel: str) -> None:
     """The ledger's page and file; those of an earlier run go where there is no ledger."""
     ledger = session.config.stash[LEDGER]
     if not ledger.articles:
@@ -258,7 +267,7 @@ def _write_claims(session: pytest.Session, base: Path, results: list[Result]) ->
             (base / name).unlink(missing_ok=True)
         return
     judgements = judge(ledger, showings(results), whole=asked_for_all(session))
-    text = claims_page(ledger, judgements, versions())
+    text = claims_page(ledger, judgements, versions(kernel))
     (base / CLAIMS_FILE).write_text(text, encoding="utf-8")
     (base / LEDGER_FILE).write_text(ledger_json(ledger, judgements), encoding="utf-8")
 

@@ -20,6 +20,7 @@ from harness.plugin_terminal import COLUMNS
 from harness.report.folder import write_folder
 from harness.report.text import changed_settings, ladder, states_table
 from harness.report.words import circumstance_text
+from harness.system import system_text
 
 if TYPE_CHECKING:
     from harness.lab.lab import Lab
@@ -65,7 +66,7 @@ class Reporter:
             "The endpoints, as they were seen last:",
             states_table(timeline, width=width),
             "",
-            f"kernel    {platform.system()} {platform.release()}, {platform.machine()}",
+            f"kernel    {system_text()}, {platform.machine()}",
             "settings  " + "\n          ".join(changed_settings(timeline) or ["as in every lab"]),
             *(f"CAUTION   {hole}: this run may prove nothing" for hole in holes(timeline)),
             f"evidence  {folder}",

@@ -27,6 +27,7 @@ OFFSETS = """\
 	DEFINE(HOST_FP_SIZE, sizeof(struct _fpstate) / sizeof(unsigned long));
 #endif
 """
+CLOCK = "\t\treturn time_travel_time / TIMER_MULTIPLIER;\n"
 GUEST_SAYS = """\
 echo sockstates-guest release 6.12.3
 echo sockstates-guest clock time-travel
@@ -50,9 +51,13 @@ PROGRAMS = ("gcc", "make", "flex", "bison", "bc", "ld", "perl", "apt-get", "apt-
 
 def plant_files(folder: Path, kconfig: str = KCONFIG, offsets: str = OFFSETS) -> Path:
     """The files that are changed."""
-    texts = {"arch/um/Kconfig": kconfig, "arch/x86/um/user-offsets.c": offsets}
+    texts = {
+        "arch/um/Kconfig": kconfig,
+        "arch/x86/um/user-offsets.c": offsets,
+        "arch/um/kernel/time.c": CLOCK,
+    }
     for name, text in texts.items():
-        (folder / name).parent.mkdir(parents=True)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     (folder / recipe.NEW_FILES[0].file).parent.mkdir(parents=True)
     return folder

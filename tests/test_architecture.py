@@ -34,6 +34,8 @@ ARROWS: dict[str, set[str]] = {
 }
 """Part of the house -> the other parts that it may know."""
 EXCEPTIONS = {
+    (REPORT, "harness.system"): "what a run happens on, in one line",
+    (VIRTUAL, "harness.system"): "how a guest's processes know where they are",
     (LAB, "harness.programs"): "where programs lie and which package brings them: a table",
     (LAB, "harness.libpcap"): "compiles filter expressions, for captures here and files elsewhere",
 }

@@ -7,9 +7,10 @@ import pytest
 from harness.virtual import recipe
 from harness.virtual.errors import BuildFailed
 from harness.virtual.recipe import CHANGES, Change, Option
+from tests.fake_kernel_tree import CLOCK as TIME
 from tests.fake_kernel_tree import KCONFIG, OFFSETS, plant_files
 
-HZ, PERF, VECTORS = CHANGES
+HZ, PERF, VECTORS, CLOCK = CHANGES
 
 
 def everything(folder: Path) -> dict[str, str]:
@@ -27,6 +28,7 @@ def test_the_changes_are_made_once(tmp_path: Path) -> None:
     assert "default y\n\tselect HAVE_PERF_EVENTS\n\tselect ARCH" in changed["arch/um/Kconfig"]
     assert "HOST_FP_SIZE, 12288" in changed["arch/x86/um/user-offsets.c"]
     assert "arch/um/include/asm/perf_event.h" in changed
+    assert "latest + 1" in changed["arch/um/kernel/time.c"]
     recipe.apply_changes(tmp_path)
     assert everything(tmp_path) == changed
 
@@ -49,8 +51,12 @@ def test_a_version_with_perf_events_of_its_own_keeps_them(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.after.split()[-1])
 def test_a_place_that_is_not_found_is_said_with_the_reason(change: Change) -> None:
-    text = (KCONFIG + OFFSETS).replace("default 100", "default 128")
-    text = text.replace("default y", "def_bool y").replace("2696", "4096")
+    text = (KCONFIG + OFFSETS + TIME).replace("default 100", "default 128")
+    text = (
+        text.replace("default y", "def_bool y")
+        .replace("2696", "4096")
+        .replace("return time", "return a_time")
+    )
     with pytest.raises(BuildFailed) as caught:
         recipe.changed_text(text, change)
     assert change.file in str(caught.value)

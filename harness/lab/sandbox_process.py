@@ -179,14 +179,14 @@ def _live(
     """Be the host until the end, and never come back; a failure is told to the sandbox."""
     try:
         be_a_host(description, control, memory, bell, starter)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            starter.send(f"{error.errno or 0}:{error.strerror or error}".encode())
-        os._exit(1)
-    except BaseException:
-        import traceback
+    except BaseException as error:
+        if isinstance(error, OSError) and starter.fileno() >= 0:
+            with contextlib.suppress(OSError):
+                starter.send(f"{error.errno or 0}:{error.strerror or error}".encode())
+        else:  # the sandbox does not listen any more
+            import traceback
 
-        traceback.print_exc()
+            traceback.print_exc()
         os._exit(1)
     os._exit(0)
 

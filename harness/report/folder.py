@@ -13,6 +13,7 @@ from harness.report.capture_comments import comments, remarks
 from harness.report.pcapng import CaptureInterface, Section, write_pcapng
 from harness.report.text import ladder, states_table, text_timeline
 from harness.report.timeline_file import NAME, write_timeline
+from harness.system import system_text
 
 LADDER_WIDTH = 100
 ALL_HOSTS = "all_hosts.pcapng"
@@ -68,8 +69,7 @@ def write_capture(timeline: Timeline, hosts: Sequence[str], path: Path) -> None:
         if lost and len(own) > 1:
             about.append(f"The capture on {host} lost {lost} frames, of all interfaces together.")
         interfaces += own
-    system = f"{platform.system()} {platform.release()}"
-    section = Section(platform.machine(), system, comment="\n".join(about))
+    section = Section(platform.machine(), system_text(), comment="\n".join(about))
     write_pcapng(path, frames, interfaces, comments(frames, said), section)
 
 

@@ -28,6 +28,7 @@ from harness.report.json_values import (
     public_fields,
     to_json,
 )
+from harness.system import system_text
 
 FORMAT = "sockstates timeline"
 VERSION = 1
@@ -67,7 +68,7 @@ class Header:
 def versions() -> dict[str, str]:
     """What runs here: kernel, machine, python and the packages that a lab is made with."""
     found = {
-        "kernel": f"{platform.system()} {platform.release()}",
+        "kernel": system_text(),
         "machine": platform.machine(),
         "python": platform.python_version(),
     }

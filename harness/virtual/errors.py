@@ -25,3 +25,7 @@ class BuildFailed(VirtualError):
 
 class SourceMissing(BuildImpossible):
     """No source of that kernel is to be had."""
+
+
+class GuestFailed(VirtualError):
+    """A virtual kernel was started and did not do what it was to do."""

@@ -81,6 +81,17 @@ CHANGES = (
         "#ifdef FP_XSTATE_MAGIC1\n\tDEFINE_LONGS(HOST_FP_SIZE, 12288);\n",
         concerns="#ifdef FP_XSTATE_MAGIC1",
     ),
+    Change(
+        "arch/um/kernel/time.c",
+        "computing takes no time, but no two readings of the clock are equal: what happens first "
+        "has the earlier stamp, also in interrupts, where UML's clock stands still",
+        "\t\treturn time_travel_time / TIMER_MULTIPLIER;\n",
+        "\t\t{\n"
+        "\t\t\tstatic u64 latest;\n\n"
+        "\t\t\tlatest = max(time_travel_time / TIMER_MULTIPLIER, latest + 1);\n"
+        "\t\t\treturn latest;\n"
+        "\t\t}\n",
+    ),
 )
 NEW_FILES = (
     NewFile(
