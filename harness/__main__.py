@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
 USAGE = """\
 usage: python -m harness doctor
        python -m harness show FILE
        python -m harness netstat TIMELINE.jsonl --host HOST [--at SECONDS]
        python -m harness kernel build|list|remove
+       python -m harness virtual [options] -- COMMAND
 
   doctor   say what this machine can and cannot do for a lab, and how to mend it;
            exit status 0 when `pytest scenarios/` will run here, 1 when it will not
@@ -19,28 +21,29 @@ usage: python -m harness doctor
            `netstat -antp` would have
   kernel   build, list and remove virtual kernels, whose clocks are their own: hours of
            waiting take seconds; `python -m harness kernel --help` tells more
+  virtual  run any command in one of them, on this machine's files;
+           `python -m harness virtual --help` tells what is kept of what it writes
 
 Scenarios are run with `pytest scenarios/`.
 """
 WRONG_USAGE = 2
+MODULES = {
+    "show": "harness.show",
+    "netstat": "harness.netstat",
+    "kernel": "harness.virtual.kernel_command",
+    "virtual": "harness.virtual.run_command",
+}
+"""Word -> the module whose `main` takes what follows; only that one is loaded."""
 
 
 def main(arguments: list[str]) -> int:
     """Do what the command line asks; its exit status."""
     if arguments == ["doctor"]:
         return _doctor()
-    if arguments[:1] == ["show"]:
-        from harness import show
-
-        return show.main(arguments[1:])
-    if arguments[:1] == ["netstat"]:
-        from harness import netstat
-
-        return netstat.main(arguments[1:])
-    if arguments[:1] == ["kernel"]:
-        from harness.virtual import command
-
-        return command.main(arguments[1:])
+    if arguments[:1] and arguments[0] in MODULES:
+        module = import_module(MODULES[arguments[0]])
+        status: int = module.main(arguments[1:])
+        return status
     if arguments in (["-h"], ["--help"]):
         sys.stdout.write(USAGE)
         return 0

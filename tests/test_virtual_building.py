@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from harness import __main__ as harness_main
-from harness.virtual import building, choosing, command, kernels, recipe, requirements
+from harness.virtual import building, choosing, kernel_command, kernels, recipe, requirements
 from harness.virtual.errors import BuildFailed, BuildImpossible, KernelUnusable
 from harness.virtual.make import failure
 from tests.fake_kernel_tree import COMPILES, plant_programs, plant_tree, write_program
@@ -219,7 +219,7 @@ def test_an_interrupted_build_goes_on(programs: Path, tree: Path, capsys: Output
     assert process.stdout is not None
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == command.INTERRUPTED
+    assert process.returncode == kernel_command.INTERRUPTED
     again = f"python -m harness kernel build --source {tree}"
     assert said.endswith(f"Interrupted. The same command goes on where it was: {again}\n")
     assert kernels.built() == []

@@ -1,9 +1,10 @@
 """One virtual kernel with one command in it: started, watched, and ended with all that it is.
 
 User Mode Linux is an ordinary program: its processes are the host's, of one group, and die with the
-program; the program dies with the process that started it (prctl(2), PR_SET_PDEATHSIG). So nothing
-is left however this process ends. What the command writes to its standard output and error lies in
-files of the guest's folder as soon as it is written.
+program; the program dies with the thread that started it (prctl(2), PR_SET_PDEATHSIG), which has to
+be the main thread for that reason. So nothing runs on however this process ends. What the command
+writes to its standard output and error lies in files of the guest's folder as soon as it is
+written.
 """
 
 from __future__ import annotations
@@ -11,11 +12,8 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import shutil
 import signal
 import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -26,18 +24,22 @@ from typing import Final
 from harness.system import VIRTUAL
 from harness.virtual import init
 from harness.virtual.errors import GuestFailed
-from harness.virtual.kernels import Kernel
+from harness.virtual.guest_folder import GuestFolder, full, memory_folder
+from harness.virtual.kernels import KERNEL_BUILD, Kernel
 
 MEMORY: Final = 1024
-"""MiB that a guest may use; it takes of the host only what it touches."""
+"""MiB that a guest may use, where so much is free; it takes of the host only what it touches."""
 LIMIT: Final = 900.0
 """Seconds of the host's clock after which a guest is ended."""
 POLL: Final = 0.01
 """Seconds between two looks at what a guest has written."""
 KERNEL_LOG = "kernel.log"
+LAST_LINES = 12
 WITHOUT_RSEQ = "glibc.pthread.rseq=0"
 """glibc registers an area for restartable sequences (rseq(2)) that the processes in which 6.1 and
 6.12 run their programs inherit and then unmap; the host's kernel ends them at the next signal."""
+TIME: Final = {False: "time-travel=inf-cpu", True: "time-travel"}
+"""Whether computing takes time -> the kernel's option."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -65,7 +67,9 @@ class Guest:
     ) -> None:
         self.kernel = kernel
         self.limit = limit
-        self.folder = _own_folder()
+        self._memory_folder, free = memory_folder()
+        self._own = GuestFolder()
+        self.folder = self._own.path
         self._began = time.monotonic()
         mark = {VIRTUAL: f"virtual time, HZ {kernel.hz}"}
         order = {
@@ -75,12 +79,17 @@ class Guest:
             "shared": [str(each.resolve()) for each in shared],
             "environment": {**environment, **mark},
         }
-        (self.folder / init.ORDER).write_text(json.dumps(order))
         try:
-            self._process = self._boot(memory, spins, number)
+            (self.folder / init.ORDER).write_text(json.dumps(order))
+            self._process = self._boot(min(memory, free), spins, number)
         except OSError as error:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            raise GuestFailed(f"{kernel.path} cannot be started: {error.strerror}") from error
+            self._own.remove()
+            raise GuestFailed(
+                f"{kernel.path} cannot be started: {error.strerror}\n{_anew(kernel)}"
+            ) from error
+        except BaseException:
+            self._own.remove()
+            raise
 
     def _boot(self, memory: int, spins: bool, number: int) -> subprocess.Popen[bytes]:
         arguments = [
@@ -88,7 +97,7 @@ class Guest:
             f"mem={memory}M",
             *("rootfstype=hostfs", "root=/dev/root", "ro"),
             *("con=null", "con0=null,fd:1", "quiet"),
-            "time-travel" if spins else "time-travel=inf-cpu",
+            TIME[spins],
             f"time-travel-start={time.time_ns()}",
             f"uml_dir={self.folder}",
             *self.kernel.arguments,
@@ -101,7 +110,7 @@ class Guest:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=_environment(),
+                env=_environment(self._memory_folder),
                 start_new_session=True,
                 preexec_fn=_before_it_runs(os.getpid(), number),  # noqa: PLW1509 (no threads here yet)
             )
@@ -124,7 +133,7 @@ class Guest:
 
     def running(self) -> bool:
         """Whether it still runs; raises GuestFailed when its time is over."""
-        if self._process.poll() is not None:
+        if self._over():
             return False
         if self.seconds > self.limit:
             self._kill()
@@ -136,6 +145,16 @@ class Guest:
             )
         return True
 
+    def _over(self) -> bool:
+        """Whether its first process has ended; it is not fetched yet, so that its number stays."""
+        if self._process.returncode is not None:
+            return True
+        how = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        if os.waitid(os.P_PID, self._process.pid, how) is None:
+            return False
+        self._kill()
+        return True
+
     def status(self) -> int:
         """The command's exit status, 128 + N when signal N ended it; of a guest that has ended.
 
@@ -143,18 +162,25 @@ class Guest:
         """
         with suppress(FileNotFoundError, ValueError):
             return int((self.folder / init.STATUS).read_text())
-        with suppress(FileNotFoundError):
-            failure = (self.folder / init.FAILURE).read_text().strip()
-            raise GuestFailed(
-                f"the virtual kernel {self.kernel.version} could not prepare for the command:\n"
-                f"{failure.splitlines()[-1]}\nBuild it anew if it is not of this project's "
-                f"making: python -m harness kernel build --version {self.kernel.version} --force"
-            )
+        raise GuestFailed(f"the virtual kernel {self.kernel.version} {self._why_no_status()}")
+
+    def _why_no_status(self) -> str:
+        for folder in (self._memory_folder, self.folder.parent):
+            if full(folder):
+                return f"died: {folder} is full.\nMake room there, or set TMPDIR to another folder."
+        with suppress(FileNotFoundError, IndexError):
+            failure = (self.folder / init.FAILURE).read_text().strip().splitlines()[-1]
+            return f"could not prepare for the command:\n  {failure}\n{_anew(self.kernel)}"
         said = (self.folder / KERNEL_LOG).read_text(errors="replace").splitlines()
-        last = "\n  ".join(line.rstrip() for line in said[-12:])
-        raise GuestFailed(
-            f"the virtual kernel {self.kernel.version} ended before its command did "
-            f"(exit status {self._process.returncode}). It said last:\n  {last}"
+        last = [f"  {line.rstrip()}" for line in said if line.strip()][-LAST_LINES:]
+        code = self._process.returncode
+        how = f"by signal {-code}" if code < 0 else f"with exit status {code}"
+        return "\n".join(
+            [
+                f"ended before its command did, {how}.",
+                *(["It said last:", *last] if last else ["It said nothing."]),
+                _anew(self.kernel),
+            ]
         )
 
     def wait(self, follow: Callable[[], object] = lambda: None) -> int:
@@ -176,43 +202,40 @@ class Guest:
             (self.folder / name).read_text(errors="replace") for name in (init.OUTPUT, init.ERRORS)
         )
 
+    def kernel_seconds(self) -> float | None:
+        """Seconds of the kernel's own clock when its command had ended; None before."""
+        with suppress(FileNotFoundError, ValueError):
+            return float((self.folder / init.SECONDS).read_text())
+        return None
+
     def close(self) -> None:
         """End it, if it still runs, and remove its folder."""
         self._kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._own.remove()
 
     def _kill(self) -> None:
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        """End all that it is; once, because its number may be somebody else's afterwards."""
+        if self._process.returncode is not None:
+            return
+        os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        with suppress(ChildProcessError):  # ours only where we are process 1 of a container
+            while True:
+                os.waitpid(-self._process.pid, 0)
 
 
-def _environment() -> dict[str, str]:
+def _anew(kernel: Kernel) -> str:
+    return f"To build it anew: {KERNEL_BUILD} --version {kernel.version} --force"
+
+
+def _environment(memory_folder: str) -> dict[str, str]:
     """The kernel's own, not the command's.
 
     The last variable must be short, and neither PATH nor a tunable: from where the highest string
     of its environment lies a newer kernel infers where its stack ends, and those two it has copied.
     """
-    kept = {name: os.environ[name] for name in ("TMPDIR",) if name in os.environ}
-    return {"PATH": os.defpath, "GLIBC_TUNABLES": WITHOUT_RSEQ, **kept, "HOME": "/"}
-
-
-def _own_folder() -> Path:
-    """A new folder with all that the guest needs of its own; only the user can read it."""
-    folder = Path(tempfile.mkdtemp(prefix="sockstates-guest-")).resolve()
-    if " " in str(folder):
-        folder.rmdir()
-        raise GuestFailed(
-            f"the temporary folder has a space in its name: {folder.parent}\n"
-            "A kernel's command line cannot name it; set TMPDIR to another one."
-        )
-    for name in ("memory", "root"):
-        (folder / name).mkdir()
-    for name in (init.OUTPUT, init.ERRORS):
-        (folder / name).touch()
-    shutil.copyfile(Path(init.__file__), folder / "init.py")
-    (folder / "python").symlink_to(Path(getattr(sys, "_base_executable", sys.executable)).resolve())
-    return folder
+    tunables = {"GLIBC_TUNABLES": WITHOUT_RSEQ, "TMPDIR": memory_folder}
+    return {"PATH": os.defpath, **tunables, "HOME": "/"}
 
 
 def _before_it_runs(parent: int, number: int) -> Callable[[], None]:

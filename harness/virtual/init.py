@@ -15,6 +15,7 @@ import signal
 import socket
 import struct
 import sys
+import time
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,8 @@ from typing import Any
 
 ORDER, STATUS, FAILURE, OUTPUT, ERRORS = "order.json", "status", "failure", "output", "errors"
 """Files in the guest's folder: what to do; the exit status; why there is none; what was written."""
+SECONDS = "seconds"
+"""Another: how many seconds of the guest's own clock had passed at the end."""
 CLOCK = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
 TIME_TRAVEL = "time-travel"
 """How the name of a clock begins that jumps; linux/arch/um/kernel/time.c."""
@@ -47,10 +50,11 @@ def main(folder: Path) -> None:
         order = json.loads((folder / ORDER).read_text())
         _mount("sysfs", "/sys", "sysfs")
         _check_clock()
-        _make_root(folder, order["shared"])
+        _make_root(folder, order["directory"], order["shared"])
         socket.sethostname(order["name"])
         _bring_up_loopback()
         status = _run(order, folder)
+        (folder / SECONDS).write_text(str(time.clock_gettime(time.CLOCK_MONOTONIC)))
         (folder / STATUS).write_text(str(status))
     except BaseException:  # nobody else is there to tell
         (folder / FAILURE).write_text(traceback.format_exc())
@@ -73,7 +77,7 @@ def _mount(source: str, target: str, kind: str, data: str = "", flags: int = 0) 
         raise OSError(number, f"mount {kind} on {target}: {os.strerror(number)}")
 
 
-def _make_root(folder: Path, shared: Sequence[str]) -> None:
+def _make_root(folder: Path, directory: str, shared: Sequence[str]) -> None:
     """Put the host's tree below one in memory, share what is to be shared, and move there."""
     memory, root = folder / "memory", folder / "root"
     _mount("memory", str(memory), "tmpfs")
@@ -81,8 +85,6 @@ def _make_root(folder: Path, shared: Sequence[str]) -> None:
     upper.mkdir()
     work.mkdir()
     _mount("root", str(root), "overlay", f"lowerdir=/,upperdir={upper},workdir={work}")
-    for path in [*shared, str(folder)]:
-        _mount("host", f"{root}{path}", "hostfs", path)
     _mount("proc", f"{root}/proc", "proc")
     _mount("sysfs", f"{root}/sys", "sysfs")
     _mount("tracefs", f"{root}/sys/kernel/tracing", "tracefs")
@@ -93,9 +95,24 @@ def _make_root(folder: Path, shared: Sequence[str]) -> None:
     for name, target in (("fd", "fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
         (root / "dev" / name).symlink_to(f"/proc/self/{target}")
     _mount("run", f"{root}/run", "tmpfs")
+    _show(directory, root, memory)
+    for path in sorted([*shared, str(folder)]):  # the outer ones before those in them
+        Path(f"{root}{path}").mkdir(parents=True, exist_ok=True)
+        _mount("host", f"{root}{path}", "hostfs", path)
     os.chdir(root)
     _mount(".", "/", "", flags=MS_MOVE)
     os.chroot(".")
+
+
+def _show(directory: str, root: Path, memory: Path) -> None:
+    """Below /dev and /run the guest has its own files: show a folder of the host's there, too."""
+    place = Path(f"{root}{directory}")
+    if not place.exists():
+        upper, work = memory / "directory", memory / "directory-work"
+        for each in (place, upper, work):
+            each.mkdir(parents=True)
+        layers = f"lowerdir={directory},upperdir={upper},workdir={work}"
+        _mount("root", str(place), "overlay", layers)
 
 
 def _bring_up_loopback() -> None:
@@ -120,6 +137,7 @@ def _run(order: Mapping[str, Any], folder: Path) -> int:
 def _become(order: Mapping[str, Any], folder: Path) -> None:
     """Be the command from now on; its output goes into files of the host."""
     code = NOT_EXECUTABLE
+    what = "the guest's folder"
     try:
         os.setsid()
         for descriptor, target in ((1, OUTPUT), (2, ERRORS)):
@@ -128,14 +146,16 @@ def _become(order: Mapping[str, Any], folder: Path) -> None:
             os.close(opened)
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
-        os.chdir(order["directory"])
+        what = order["directory"]
+        os.chdir(what)
+        what = order["command"][0]
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-        os.execvpe(order["command"][0], order["command"], order["environment"])  # noqa: S606
+        os.execvpe(what, order["command"], order["environment"])  # noqa: S606
     except FileNotFoundError:
         code = NOT_FOUND
-        sys.stderr.write(f"{order['command'][0]}: not found\n")
+        sys.stderr.write(f"{what}: not found\n")
     except OSError as error:
-        sys.stderr.write(f"{order['command'][0]}: {error.strerror}\n")
+        sys.stderr.write(f"{what}: {error.strerror}\n")
     finally:
         sys.stderr.flush()
         os._exit(code)

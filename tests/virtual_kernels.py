@@ -1,0 +1,101 @@
+"""Virtual kernels for tests: one that was built here, and programs in the place of one."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.virtual import kernels
+from harness.virtual.errors import KernelMissing
+from harness.virtual.guest_folder import PREFIX
+from harness.virtual.kernels import Kernel
+
+SOON = 20.0
+"""Seconds in which processes that were ended are gone, on a busy machine."""
+
+
+def built_kernel() -> Kernel:
+    """The newest kernel that lies in the cache; skips the test where none does."""
+    try:
+        return kernels.find(None)
+    except KernelMissing as reason:
+        pytest.skip(str(reason).replace("\n", " "))
+
+
+def two_built_kernels() -> tuple[Kernel, Kernel]:
+    """The oldest and the newest; skips the test where there are no two."""
+    built = kernels.built()
+    if len(built) < 2:
+        pytest.skip(f"two virtual kernels are needed, {len(built)} built: {kernels.KERNEL_BUILD}")
+    return built[0], built[-1]
+
+
+def fake_kernel(folder: Path, text: str, *, mode: int = 0o755) -> Kernel:
+    """A program in the place of a kernel."""
+    path = folder / "linux"
+    path.write_text(text)
+    path.chmod(mode)
+    return Kernel("9.9", "9.9.9", 250, path, ())
+
+
+def guest_folders(temporary: Path) -> list[Path]:
+    """What guests have left in a folder for temporary files."""
+    return sorted(temporary.glob(f"{PREFIX}*"))
+
+
+def guests_using(temporary: Path) -> list[int]:
+    """Processes whose command line names a guest's folder there; zombies have none."""
+    mark = f"{temporary}/{PREFIX}".encode()
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if f"uml_dir={temporary}/".encode() in (said := path.read_bytes()) and mark in said:
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def group_of(pid: int) -> list[int]:
+    """Every process of this process's group that is not a zombie."""
+    group = os.getpgid(pid)
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, of_group, *_ = path.read_text().rpartition(") ")[2].split()
+        except OSError:
+            continue
+        if int(of_group) == group and state not in "ZX":
+            found.append(int(path.parent.name))
+    return found
+
+
+def all_gone(pids: list[int]) -> bool:
+    """Whether all of these end soon; a zombie has ended."""
+    deadline = time.monotonic() + SOON
+    while time.monotonic() < deadline:
+        if not any(map(_lives, pids)):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def _lives(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
+    except OSError:
+        return False
+    return state not in "ZX"
+
+
+def processes_of_guest(temporary: Path) -> list[int]:
+    """All processes of the guest there, once its command has written something."""
+    deadline = time.monotonic() + SOON
+    while time.monotonic() < deadline:
+        for pid in guests_using(temporary):
+            folders = guest_folders(temporary)
+            if any((folder / "output").stat().st_size for folder in folders):
+                return group_of(pid)
+        time.sleep(0.02)
+    raise AssertionError(f"no virtual kernel ran its command within {SOON} s")
