@@ -175,7 +175,8 @@ class Host:
                         nodeid=self._name(nodeid, kernel), location=tuple(location)
                     )
             elif what == "report":
-                report = hook.pytest_report_from_serializable(config=self._config, data=value)
+                data = _with_tuples(value)
+                report = hook.pytest_report_from_serializable(config=self._config, data=data)
                 self._note(report, kernel)
                 self._tell(report, kernel, worker)
             elif what == "ends":
@@ -263,6 +264,17 @@ class Host:
             lines = list(difference_lines(self._outcomes, [each.version for each in self._kernels]))
             for line in lines or ["nowhere: every test ended alike, through the same states"]:
                 terminalreporter.write_line(line)
+
+
+def _with_tuples(data: dict[str, Any]) -> dict[str, Any]:
+    """A report's data as pytest made it: JSON has no tuples, and its plugins look for some."""
+    found = dict(data)
+    for name in ("location", "longrepr"):
+        if isinstance(found.get(name), list):
+            found[name] = tuple(found[name])
+    for name in ("sections", "user_properties"):
+        found[name] = [tuple(each) for each in found.get(name, ())]
+    return found
 
 
 def kernel_text(kernel: Kernel) -> str:

@@ -70,7 +70,7 @@ class Told:
 
     def tell(self, what: str, value: object) -> None:
         """Append a word and its value; it is on the host when this returns."""
-        line = json.dumps([what, value]).encode() + b"\n"
+        line = json.dumps([what, value], default=str).encode() + b"\n"
         descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND)
         try:
             os.write(descriptor, line)

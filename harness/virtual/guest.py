@@ -35,6 +35,9 @@ POLL: Final = 0.01
 """Seconds between two looks at what a guest has written."""
 KERNEL_LOG = "kernel.log"
 LAST_LINES = 12
+TRACE = "Call Trace:"
+NO_MEMORY = "Kernel mode signal 7"
+"""What a kernel says last (SIGBUS) when the file that is its memory cannot grow."""
 WITHOUT_RSEQ = "glibc.pthread.rseq=0"
 """glibc registers an area for restartable sequences (rseq(2)) that the processes in which 6.1 and
 6.12 run their programs inherit and then unmap; the host's kernel ends them at the next signal."""
@@ -165,14 +168,17 @@ class Guest:
         raise GuestFailed(f"the virtual kernel {self.kernel.version} {self._why_no_status()}")
 
     def _why_no_status(self) -> str:
-        for folder in (self._memory_folder, self.folder.parent):
-            if full(folder):
+        said = (self.folder / KERNEL_LOG).read_text(errors="replace").partition(TRACE)[0]
+        for folder, lacks in (
+            (self._memory_folder, NO_MEMORY in said),
+            (self.folder.parent, full(self.folder)),
+        ):
+            if lacks:
                 return f"died: {folder} is full.\nMake room there, or set TMPDIR to another folder."
         with suppress(FileNotFoundError, IndexError):
             failure = (self.folder / init.FAILURE).read_text().strip().splitlines()[-1]
             return f"could not prepare for the command:\n  {failure}\n{_anew(self.kernel)}"
-        said = (self.folder / KERNEL_LOG).read_text(errors="replace").splitlines()
-        last = [f"  {line.rstrip()}" for line in said if line.strip()][-LAST_LINES:]
+        last = [f"  {line.rstrip()}" for line in said.splitlines() if line.strip()][-LAST_LINES:]
         code = self._process.returncode
         how = f"by signal {-code}" if code < 0 else f"with exit status {code}"
         return "\n".join(

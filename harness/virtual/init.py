@@ -49,7 +49,7 @@ def main(folder: Path) -> None:
     try:
         order = json.loads((folder / ORDER).read_text())
         _mount("sysfs", "/sys", "sysfs")
-        _check_clock()
+        check_clock()
         _make_root(folder, order["directory"], order["shared"])
         socket.sethostname(order["name"])
         _bring_up_loopback()
@@ -63,7 +63,7 @@ def main(folder: Path) -> None:
         _C.reboot(POWER_OFF)
 
 
-def _check_clock() -> None:
+def check_clock() -> None:
     """A kernel without time travel ignores that option in silence, and would wait for hours."""
     clock = Path(CLOCK).read_text().strip()
     if not clock.startswith(TIME_TRAVEL):
