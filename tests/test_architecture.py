@@ -36,6 +36,7 @@ ARROWS: dict[str, set[str]] = {
 EXCEPTIONS = {
     (REPORT, "harness.system"): "what a run happens on, in one line",
     (VIRTUAL, "harness.system"): "how a guest's processes know where they are",
+    (LAB, "harness.system"): "where waiting takes no time, it looks at sockets more rarely",
     (LAB, "harness.programs"): "where programs lie and which package brings them: a table",
     (LAB, "harness.libpcap"): "compiles filter expressions, for captures here and files elsewhere",
 }

@@ -207,4 +207,20 @@ def test_what_came_and_went_within_a_sample_is_looked_at_again(
 def test_a_long_wait_is_looked_at_rarely_and_the_end_of_a_timer_closely(
     quiet: int, until_timer: float, pause: int
 ) -> None:
-    assert pause_after(quiet, until_timer, ATTENDED) == pause
+    assert pause_after(quiet, until_timer, ATTENDED, rarely=False) == pause
+
+
+@pytest.mark.parametrize(
+    ("quiet", "until_timer", "pause"),
+    [
+        (8 * MILLISECOND, float("inf"), 4 * MILLISECOND),
+        (60 * NANOSECONDS, float("inf"), 30 * NANOSECONDS),
+        (60 * NANOSECONDS, 20 * MILLISECOND, 10 * MILLISECOND),
+        (60 * NANOSECONDS, 3 * MILLISECOND, ATTENDED),
+        (60 * NANOSECONDS, -NANOSECONDS, NANOSECONDS // 2),
+    ],
+)
+def test_where_waiting_takes_no_time_looks_are_few(
+    quiet: int, until_timer: float, pause: int
+) -> None:
+    assert pause_after(quiet, until_timer, ATTENDED, rarely=True) == pause

@@ -12,6 +12,7 @@ its own. An endpoint that is in no list any more is CLOSED. Records changes only
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from harness.evidence.events import NANOSECONDS, ProcessSeen, SocketSeen
 from harness.evidence.kernel_events import SocketGlanced
 from harness.lab.processes import Processes, first_owners
 from harness.lab.socket_diagnostics import Diagnosis, Key, SocketDiagnostics
+from harness.system import VIRTUAL
 from harness.tcp.segment import Address
 from harness.tcp.states import State
 
@@ -33,11 +35,15 @@ CLOSEST = NANOSECONDS // 2000
 ATTENDED = 4 * NANOSECONDS // 1000
 IDLE = 200 * NANOSECONDS // 1000
 """The longest pause between two looks, while somebody waits and while nobody does."""
-QUIET_SHARE = 1000
-"""A pause may be longer when it is only such a part of the time since something happened or
-somebody began to wait, and of what a socket's timer still has to run half at most: the end of every
-timer is watched as closely as ever. Hours of waiting cost next to nothing so."""
-SAMPLED = 20 * NANOSECONDS // 1000
+RARELY = VIRTUAL in os.environ
+EAGERNESS, QUIET_SHARE = 8, 1000
+"""Right after something happened, or somebody began to wait, pauses are such a part of the time
+since then. They may exceed the longest one when they are only such a part of it, and of what a
+socket's timer still has to run half at most: the end of every timer is watched as closely as ever.
+Hours of waiting cost next to nothing so. Where waiting takes no time at all, both are a half, and a
+timer that is late, as one of minutes is by seconds, is looked at the less closely the later it is:
+there looks are what takes time, and the kernel's tracepoints tell everything between them."""
+SAMPLED = (10_000 if RARELY else 20) * MILLISECOND
 """While somebody waits, a look is a sample, not a glance, when the last sample is older than this:
 that the owner has changed and nothing else does not show in a glance."""
 SHARE = 3
@@ -141,7 +147,8 @@ class Sampler:
         ipv4, ipv6 = (self._diagnostics.read(family) for family in FAMILIES)
         diagnoses = ipv4 | ipv6
         running = [each.timer_expires_ms for each in diagnoses.values() if each.timer]
-        self._timer_due = time.monotonic_ns() + min(running, default=float("inf")) * MILLISECOND
+        left, now = min(running, default=float("inf")), time.monotonic_ns()
+        self._timer_due = now + left * MILLISECOND if left else min(self._timer_due, now)
         states = {key: diagnosis.state for key, diagnosis in diagnoses.items()}
         if states != self._states:
             self._record_glances(states, before)
@@ -233,13 +240,16 @@ class Sampler:
             )
 
 
-def pause_after(quiet: int, until_timer: float, ceiling: int) -> int:
+def pause_after(quiet: int, until_timer: float, ceiling: int, *, rarely: bool = RARELY) -> int:
     """How long until the next look, in ns like all else: rare in calm, close where a timer ends.
 
-    quiet: since something happened. until_timer: what the first timer still has to run.
+    quiet: since something happened. until_timer: what the first timer still has to run, negative
+    when it is late: a timer of minutes is so by seconds (kernel/time/timer.c).
     """
-    longer = min(quiet // QUIET_SHARE, until_timer // 2)
-    return int(min(max(ceiling, longer), quiet // 8))
+    if rarely:
+        return int(min(max(ceiling, abs(until_timer) / 2), quiet // 2))
+    longer = min(quiet / QUIET_SHARE, until_timer / 2)
+    return int(min(max(ceiling, longer), quiet // EAGERNESS))
 
 
 def _changed(known: SocketSeen, seen: SocketSeen) -> bool:
