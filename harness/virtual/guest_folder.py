@@ -116,10 +116,11 @@ def _sweep(base: Path) -> None:
 def memory_folder() -> tuple[str, int]:
     """The folder for the file that is a guest's memory, and how many MiB are free there.
 
-    The first that serves of TMPDIR, when it is set, the machine's memory, and the temporary folder;
-    a guest maps the file to execute it. Raises GuestFailed with what is wrong with each.
+    The first that serves of the machine's memory, TMPDIR, and the temporary folder: on a disk every
+    page that a guest writes costs several times as much. A guest maps the file to execute it.
+    Raises GuestFailed with what is wrong with each.
     """
-    candidates = [os.environ.get("TMPDIR", ""), MEMORY_FOLDER, tempfile.gettempdir()]
+    candidates = [MEMORY_FOLDER, os.environ.get("TMPDIR", ""), tempfile.gettempdir()]
     lacks = []
     for candidate in dict.fromkeys(filter(None, candidates)):
         lack = ", ".join(_lacks(candidate))
