@@ -36,6 +36,7 @@ class _Worker:
     guest: Guest
     told: Told
     current: str | None = None
+    begun: int = 0
     waiting: list[str] = field(default_factory=list)
     """Taken and not begun."""
 
@@ -76,6 +77,7 @@ class Host:
         terminal = self._config.pluginmanager.get_plugin("terminalreporter")
         if terminal is not None and self._count > 1:
             terminal.showfspath = False
+        session.testscollected *= len(self._kernels)
         for kernel in self._kernels:
             began = time.monotonic()
             self._run(session, kernel)
@@ -90,8 +92,7 @@ class Host:
         exchange.open(tests, self._worker_input())
         with ExitStack() as guests:
             count = min(self._count, max(1, len(tests)))
-            workers = [guests.enter_context(self._start(exchange, kernel)) for _ in range(count)]
-            running = [self._worker(exchange, guest, at) for at, guest in enumerate(workers)]
+            running = [self._start(exchange, kernel, guests) for _ in range(count)]
             while running:
                 for worker in list(running):
                     alive = self._is_alive(worker)
@@ -101,8 +102,7 @@ class Host:
                     running.remove(worker)
                     self._ended(session, exchange, kernel, worker, alive or None)
                     if exchange.left() and not running:
-                        fresh = guests.enter_context(self._start(exchange, kernel))
-                        running.append(self._worker(exchange, fresh, self._started - 1))
+                        running.append(self._start(exchange, kernel, guests))
                     worker.guest.close()
                 time.sleep(POLL)
 
@@ -118,10 +118,7 @@ class Host:
             "workercount": self._count,
         }
 
-    def _worker(self, exchange: Exchange, guest: Guest, number: int) -> _Worker:
-        return _Worker(number, guest, exchange.told(number))
-
-    def _start(self, exchange: Exchange, kernel: Kernel) -> Guest:
+    def _start(self, exchange: Exchange, kernel: Kernel, guests: ExitStack) -> _Worker:
         number, self._started = self._started, self._started + 1
         folder, shared = exchange.folder, [exchange.folder]
         arguments = [*self._config.invocation_params.args, f"--basetemp={folder}/guest-{number}"]
@@ -133,7 +130,7 @@ class Host:
         environment = dict(os.environ)
         environment[VARIABLE] = json.dumps([str(folder), number])
         environment["PYTHONDONTWRITEBYTECODE"] = "1"
-        return Guest(
+        guest = Guest(
             kernel,
             [sys.executable, "-m", "pytest", *map(str, arguments)],
             directory=self._config.invocation_params.dir,
@@ -143,6 +140,7 @@ class Host:
             spins=self._config.option.lab_virtual_spins,
             number=number,
         )
+        return _Worker(number, guests.enter_context(guest), exchange.told(number))
 
     def _report_folder(self, kernel: Kernel) -> Path:
         """A matrix has a report for each kernel."""
@@ -168,6 +166,7 @@ class Host:
                 nodeid, location = value
                 worker.waiting.remove(nodeid)
                 worker.current = nodeid
+                worker.begun += 1
                 if self._first_after is None:
                     self._first_after = worker.guest.seconds
                 if self._count == 1:
@@ -215,23 +214,22 @@ class Host:
         error: GuestFailed | None,
     ) -> None:
         """A guest is gone: what it had begun is an error, when it says why it went."""
-        if error is None:
-            try:
-                worker.guest.status()
-            except GuestFailed as failed:
-                error = failed
         exchange.give_back(worker.waiting)
-        lost = worker.current
-        if error is None and not lost:
-            if self._first_after is None and session.items:
-                said = "\n".join(worker.guest.output().splitlines()[-LAST_LINES:])
-                raise session.Interrupted(f"pytest ran nothing in the virtual kernel:\n{said}")
-            return
-        why = str(error) if error else "the guest's pytest ended before this test did"
-        if not lost:
-            said = "\n".join(worker.guest.output().splitlines()[-LAST_LINES:])
-            raise session.Interrupted(f"{why}\n{said}")
-        self._fail(kernel, worker, lost, f"{worker.id}: {why}")
+        why = "the guest's pytest ended before this test did"
+        try:
+            if error is not None:
+                raise error
+            if worker.guest.status() in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+                if worker.current is None and (worker.begun or not exchange.left()):
+                    return
+            else:
+                said = worker.guest.output().splitlines()[-LAST_LINES:]
+                why = "\n".join(["the guest's pytest did not do what it was to do:", *said])
+        except GuestFailed as failed:
+            why = str(failed)
+        if worker.current is None:
+            raise session.Interrupted(why)
+        self._fail(kernel, worker, worker.current, f"{worker.id}: {why}")
 
     def _fail(self, kernel: Kernel, worker: _Worker, test: str, why: str) -> None:
         path, _, name = test.partition("::")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -245,7 +246,11 @@ def _environment(memory_folder: str) -> dict[str, str]:
 
 
 def _before_it_runs(parent: int, number: int) -> Callable[[], None]:
-    """What the new process does first: ask to die with its parent, and settle on one processor."""
+    """What the new process does first: ask to die with its parent, and settle on one processor.
+
+    It may open as many files as it is ever allowed to: each file that the guest knows is one.
+    """
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     usable = sorted(os.sched_getaffinity(0))
     processor = usable[number % len(usable)]
     prctl = ctypes.CDLL(None).prctl
@@ -255,5 +260,6 @@ def _before_it_runs(parent: int, number: int) -> Callable[[], None]:
         if os.getppid() != parent:
             os._exit(1)
         os.sched_setaffinity(0, {processor})
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
     return ask
