@@ -1,4 +1,4 @@
-"""``python -m harness``: what a machine can do, what a recording shows, kernels to run in."""
+"""``python -m harness``: what a machine can do, what recordings show, kernels to run in."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ USAGE = """\
 usage: python -m harness doctor
        python -m harness show FILE
        python -m harness netstat TIMELINE.jsonl --host HOST [--at SECONDS]
+       python -m harness compare REPORT REPORT [-v]
        python -m harness kernel build|list|remove
        python -m harness virtual [options] -- COMMAND
 
@@ -19,6 +20,8 @@ usage: python -m harness doctor
            `python -m harness show --help` tells its other options
   netstat  print the sockets that a host of a saved timeline had at a moment, as
            `netstat -antp` would have
+  compare  say whether two runs agree, of each scenario that both reports have: states,
+           what was sent again and when, how calls ended; exit status 1 when they do not
   kernel   build, list and remove virtual kernels, whose clocks are their own: hours of
            waiting take seconds; `python -m harness kernel --help` tells more
   virtual  run any command in one of them, on this machine's files;
@@ -30,6 +33,7 @@ WRONG_USAGE = 2
 MODULES = {
     "show": "harness.show",
     "netstat": "harness.netstat",
+    "compare": "harness.compare",
     "kernel": "harness.virtual.kernel_command",
     "virtual": "harness.virtual.run_command",
 }

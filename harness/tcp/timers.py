@@ -54,12 +54,15 @@ the name does not say otherwise or it counts repetitions (Documentation/networki
 nf_conntrack-sysctl.rst)."""
 
 
-def late(seconds: float) -> float:
-    """The latest moment at which a timer of this length runs out: an eighth and two ticks more."""
-    return seconds * (1 + 1 / WHEEL_SHARE) + 2 * TICK
+def late(seconds: float, tick: float = TICK) -> float:
+    """The latest moment at which a timer of this length runs out: an eighth and two ticks more.
+
+    tick: seconds, where the kernel's HZ is known.
+    """
+    return seconds * (1 + 1 / WHEEL_SHARE) + 2 * tick
 
 
-def early(seconds: float) -> float:
+def early(seconds: float, tick: float = TICK) -> float:
     """The earliest moment, on a wall clock, at which a timer of this length runs out.
 
     The wheel counts ticks and is never early by them, but the ticks themselves can come late: when
@@ -67,7 +70,15 @@ def early(seconds: float) -> float:
     count that is behind, and ends that much early. Seen: 0.85 ms; the count was seen to be behind
     by a tick or two on a busy machine (CLOCK_MONOTONIC less CLOCK_MONOTONIC_COARSE).
     """
-    return max(0.0, seconds - 2 * TICK)
+    return max(0.0, seconds - 2 * tick)
+
+
+def lengths_of(seen: float, tick: float = TICK) -> tuple[float, float]:
+    """The shortest and the longest timer (seconds) that can have run out after `seen` seconds.
+
+    What `late` and `early` say, the other way round.
+    """
+    return max(0.0, (seen - 2 * tick) / (1 + 1 / WHEEL_SHARE)), seen + 2 * tick
 
 
 def setting(settings: Mapping[str, str], name: str) -> int:
