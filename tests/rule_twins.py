@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pyroute2 import IPRoute, NFTSocket
 
-from harness.lab.rules import FilterTable
+from harness.lab.rules.filter_table import FilterTable
 from tests.own_namespace import inside, new_namespace
 from tests.rule_grammar import BEYOND, SOURCES, TARGET
 from tests.rule_probes import SENDER_MAC, TWIN_MAC, Probe

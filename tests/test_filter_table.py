@@ -12,13 +12,13 @@ from pyroute2 import NFTSocket
 
 from harness.lab.rules import (
     Count,
-    FilterTable,
     HostAddresses,
     RuleNotAppliedError,
     RuleNotFoundError,
     RuleScopeError,
     parse,
 )
+from harness.lab.rules.filter_table import FilterTable
 from tests.own_namespace import in_own_namespace
 from tests.rule_probes import probes
 from tests.rule_twins import Twin, pin_to_one_processor

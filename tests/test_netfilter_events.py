@@ -12,7 +12,8 @@ from harness.lab import gate
 from harness.lab.conntrack import GROUPS, ConntrackEvents
 from harness.lab.filter_trace import FilterTrace
 from harness.lab.netfilter_events import NetfilterEvents
-from harness.lab.rules import FilterTable, RuleNotAppliedError, parse
+from harness.lab.rules import RuleNotAppliedError, parse
+from harness.lab.rules.filter_table import FilterTable
 from tests.own_namespace import in_own_namespace
 
 CONNECTIONS = 60

@@ -31,7 +31,7 @@ from harness.lab.program_streams import Input, Output
 from harness.lab.programs import Programs
 from harness.lab.ready_sources import ready_sources
 from harness.lab.relay import Relay
-from harness.lab.rules import FilterTable
+from harness.lab.rules.filter_table import FilterTable
 from harness.lab.sampler import Sampler
 from harness.lab.sockets import OpenSocket, Sockets
 from harness.lab.topology import ROUTER, WIRE

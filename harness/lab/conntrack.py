@@ -20,7 +20,8 @@ from harness.evidence.kernel_events import FlowChanged, RecordsLost, WitnessJoin
 from harness.lab import gate
 from harness.lab.netfilter_events import NetfilterEvents
 from harness.lab.netlink_attributes import Message, attributes, number
-from harness.lab.rules import FilterTable, watching
+from harness.lab.rules import watching
+from harness.lab.rules.filter_table import FilterTable
 from harness.tcp.segment import Address
 
 WITNESS: Final = "conntrack"

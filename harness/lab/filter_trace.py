@@ -17,7 +17,8 @@ from harness.evidence.kernel_events import FilterDecided, RecordsLost, WitnessJo
 from harness.lab.netfilter_events import NetfilterEvents
 from harness.lab.netlink_attributes import Message, number
 from harness.lab.packet_ring import attach_filter
-from harness.lab.rules import AnyCommand, Family, FilterTable, watching
+from harness.lab.rules import AnyCommand, Family, watching
+from harness.lab.rules.filter_table import FilterTable
 from harness.lab.rules.rule import TCP, Append, Insert, SetPolicy
 from harness.lab.trace_messages import (
     CHAIN,

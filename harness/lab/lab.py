@@ -27,10 +27,10 @@ from harness.lab.errors import HostGone, LabError
 from harness.lab.host import Host
 from harness.lab.line import Line
 from harness.lab.messages import ChannelClosedError
+from harness.lab.request import LabRequest
 from harness.lab.rule import Rule
 from harness.lab.rules import HostAddresses, RuleNotAppliedError
 from harness.lab.sandbox import Sandbox
-from harness.lab.sandbox_process import LabRequest
 from harness.lab.segments_seen import SegmentsSeen
 from harness.lab.topology import ROUTER, SWITCH, WIRE, Family, host_names
 from harness.lab.wire import Wire, wire_of

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from harness.lab.lab import Lab
+from harness.lab.request import LabRequest
 from harness.lab.sandbox import Sandbox
-from harness.lab.sandbox_process import LabRequest
 from harness.lab.topology import Family
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from harness.lab.errors import LabError, SandboxUnavailable
 from harness.lab.kernel_watch import KernelWatch
-from harness.lab.sandbox_process import MESSAGE_SIZE, MOST_DESCRIPTORS, LabRequest
+from harness.lab.request import MESSAGE_SIZE, MOST_DESCRIPTORS, LabRequest
 from harness.lab.topology import Plan
 from harness.lab.tracing import TURNED_OFF, Watched
 from harness.tcp.dissect import prepare

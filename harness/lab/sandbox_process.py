@@ -29,25 +29,11 @@ from harness.lab.agent import Description, be_a_host
 from harness.lab.groups import answer_setgroups
 from harness.lab.interfaces import prepare
 from harness.lab.perf_events import OpenEvents
+from harness.lab.request import MESSAGE_SIZE, MOST_DESCRIPTORS, LabRequest
 from harness.lab.topology import LABS, Family, Plan, host_names, plan
 from harness.lab.tracing import Watched, open_in_sandbox
 
-MESSAGE_SIZE = 1 << 16
 DESCRIPTORS_PER_HOST = 3
-MOST_DESCRIPTORS = 250
-"""In one message; SCM_MAX_FD of unix(7) is 253."""
-
-
-@dataclass(frozen=True, slots=True)
-class LabRequest:
-    """What a lab is to be; sent to the sandbox with three descriptors for each host."""
-
-    lab: int
-    hosts: tuple[str, ...]
-    router: bool
-    families: tuple[Family, ...]
-    capture_loopback: bool = False
-    wire: bool = False
 
 
 @dataclass(slots=True)

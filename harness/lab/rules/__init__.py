@@ -1,6 +1,7 @@
 """iptables' own syntax, put in force through nf_tables, for IPv4 and IPv6; no iptables needed.
 
-``parse`` reads a line into a command, ``FilterTable`` (in the host's own process) carries it out.
+``parse`` reads a line into a command; ``FilterTable`` of `filter_table`, in the host's own process,
+carries it out. Only that needs pyroute2, which takes a while to import.
 """
 
 from .chains import Count
@@ -13,7 +14,6 @@ from .errors import (
 )
 from .expressions import expressions
 from .families import NO_HOSTS, HostAddresses, concrete_rules, families_of, for_family
-from .filter_table import FilterTable
 from .rule import FAMILIES, AnyCommand, Family, Resolve, Rule
 from .spelling import spell_rule
 from .syntax import parse
@@ -24,7 +24,6 @@ __all__ = [
     "AnyCommand",
     "Count",
     "Family",
-    "FilterTable",
     "HostAddresses",
     "Resolve",
     "Rule",
