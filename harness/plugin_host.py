@@ -46,6 +46,16 @@ class _Worker:
         return self
 
     @property
+    def workerinfo(self) -> dict[str, object]:
+        """What stands above a failure: who ran the test, and with which Python."""
+        return {
+            "id": f"{self.id}, Linux {self.guest.kernel.release}",
+            "sysplatform": sys.platform,
+            "version_info": sys.version_info,
+            "executable": sys.executable,
+        }
+
+    @property
     def id(self) -> str:
         """What verbose output puts before each test."""
         return f"guest{self.number}"
@@ -78,10 +88,12 @@ class Host:
         if terminal is not None and self._count > 1:
             terminal.showfspath = False
         session.testscollected *= len(self._kernels)
-        for kernel in self._kernels:
+        for kernel in self._kernels if session.items else ():
             began = time.monotonic()
-            self._run(session, kernel)
-            self._wall_seconds += time.monotonic() - began
+            try:
+                self._run(session, kernel)
+            finally:
+                self._wall_seconds += time.monotonic() - began
             if self._several and self._config.option.lab_report:
                 write_index(session, self._report_folder(kernel), kernel_text(kernel))
         return True
@@ -91,7 +103,7 @@ class Host:
         tests = [item.nodeid for item in session.items]
         exchange.open(tests, self._worker_input())
         with ExitStack() as guests:
-            count = min(self._count, max(1, len(tests)))
+            count = min(self._count, len(tests))
             running = [self._start(exchange, kernel, guests) for _ in range(count)]
             while running:
                 for worker in list(running):
@@ -219,12 +231,14 @@ class Host:
         try:
             if error is not None:
                 raise error
-            if worker.guest.status() in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+            status = worker.guest.status()
+            if status in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
                 if worker.current is None and (worker.begun or not exchange.left()):
                     return
             else:
                 said = worker.guest.output().splitlines()[-LAST_LINES:]
-                why = "\n".join(["the guest's pytest did not do what it was to do:", *said])
+                how = f"signal {status - 128}" if status > 128 else f"exit status {status}"
+                why = "\n".join([f"{how} ended the guest's pytest. It wrote last:", *said])
         except GuestFailed as failed:
             why = str(failed)
         if worker.current is None:

@@ -12,6 +12,7 @@ import pytest
 
 from harness.plugin_host import Host, kernel_text
 from harness.plugin_pages import ELSEWHERE
+from harness.system import VIRTUAL
 from harness.virtual.errors import KernelMissing
 from harness.virtual.exchange import VARIABLE
 from harness.virtual.guest import LIMIT
@@ -59,6 +60,8 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     chosen: str | None = config.getoption("lab_virtual")
     if inside():
         _without_workers(config)
+    elif chosen is not None and VIRTUAL in os.environ:
+        raise pytest.UsageError("--lab-virtual: this is a virtual kernel already; leave it out")
     elif chosen is not None:
         for option, name in NEEDS_A_TERMINAL.items():
             if getattr(config.option, option, False):

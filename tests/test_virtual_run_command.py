@@ -145,9 +145,11 @@ class TestEnds:
         with subprocess.Popen(
             words, cwd=tmp_path, env=environment(temporary), stdout=subprocess.DEVNULL
         ) as process:
-            processes = processes_of_guest(temporary)
-            assert len(processes) > 1
-            process.send_signal(number)
+            try:
+                processes = processes_of_guest(temporary)
+                assert len(processes) > 1
+            finally:
+                process.send_signal(number)
             status = process.wait(LIMIT)
         assert all_gone(processes)
         if number == signal.SIGKILL:

@@ -11,7 +11,7 @@ from harness.virtual.errors import KernelMissing
 from harness.virtual.guest_folder import PREFIX
 from harness.virtual.kernels import Kernel
 
-SOON = 20.0
+SOON = 60.0
 """Seconds in which processes that were ended are gone, on a busy machine."""
 
 
