@@ -27,6 +27,7 @@ from harness.plugin_markers import (
     FAMILIES,
     MARKERS,
     claims_of,
+    lacking,
     problem_of,
     shortened_by,
     topology_wishes,
@@ -171,6 +172,7 @@ def lab(
     opening = open_lab(sandbox, families=(lab_family,), title=_title(request), **wishes)
     with ExitStack() as stack:
         opened = _made(config, lambda: stack.enter_context(opening))
+        _skip_without(lacking(opened, item.iter_markers()))
         opened.progress = Progress(config) if has_terminal(config) else None
         item.stash[LAB] = opened
         item.stash[FOLDER] = config.stash[REPORTER].folder(item.nodeid, tmp_path_factory)
@@ -264,6 +266,16 @@ def pytest_runtest_makereport(
         reached = states_reached(item.stash[LAB].timeline)
         item.user_properties += [("state", state) for state in reached]
     return report
+
+
+def _skip_without(reason: str) -> None:
+    """Skip what this kernel lacks, also with ``--lab-require``.
+
+    That option is for what a package or a permission mends. Another kernel is another run
+    (``--lab-virtual``), and a run on this one cannot be made green by anything else.
+    """
+    if reason:
+        raise pytest.skip.Exception(reason)
 
 
 def _shorten(lab: Lab, settings: Mapping[str, Mapping[str, int]]) -> None:

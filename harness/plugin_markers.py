@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from harness.lab.lab import Lab
+from harness.lab.link import lacking_netem
 from harness.lab.settings import PINNED
 from harness.lab.topology import ROUTER, Family, TopologyError, check_names
 from harness.lab.withholding import Cause
@@ -26,9 +28,13 @@ MARKERS = (
     "cause(call, occurrence=N, stands_for=…): the call that is the cause of what this scenario "
     "shows, host and verb (client.iptables); --lab-without-cause withholds it",
     "programs(*names): real programs that this scenario runs; skipped where one is missing",
+    "kernel(*names): what this scenario needs of the kernel (netem); skipped where it has not, "
+    "also with --lab-require, because no package brings it: --lab-virtual runs it",
     "shortened(host={setting: value, …}): settings of a host that only make this scenario shorter, "
     "written when its lab opens; --lab-defaults leaves them out",
 )
+KERNEL_PARTS = {"netem": lacking_netem}
+"""What a kernel can lack, and who says so of a lab's."""
 TWO_HOSTS = ("client", "server")
 """The hosts of a lab whose scenario wishes no others."""
 
@@ -95,6 +101,12 @@ def shortened_by(marks: Iterable[pytest.Mark]) -> dict[str, dict[str, int]]:
     return found
 
 
+def lacking(lab: Lab, marks: Iterable[pytest.Mark]) -> str:
+    """What the kernel lacks of what markers `kernel` name, with the ways out; empty: nothing."""
+    names = (name for mark in marks if mark.name == "kernel" for name in mark.args)
+    return next(filter(None, (KERNEL_PARTS[name](lab) for name in names)), "")
+
+
 def cause_of(mark: pytest.Mark | None) -> Cause | None:
     """The cause that the marker names."""
     return None if mark is None else Cause.read(mark.args[0], mark.kwargs.get("occurrence"))
@@ -132,6 +144,14 @@ def _check_claims(mark: pytest.Mark) -> None:
 
 def _check_programs(mark: pytest.Mark) -> None:
     _check_words(mark, "the names of programs", 'programs("nc", "tcpdump")')
+
+
+def _check_kernel(mark: pytest.Mark) -> None:
+    example = 'kernel("netem")'
+    _check_words(mark, "what a kernel can lack", example)
+    for name in mark.args:
+        if name not in KERNEL_PARTS:
+            raise _wrong(mark, f"{name!r} is none of {', '.join(KERNEL_PARTS)}", example)
 
 
 def _check_families(mark: pytest.Mark) -> None:
@@ -221,6 +241,7 @@ _CHECKERS: Mapping[str, Callable[[pytest.Mark], None]] = {
     "cause": _check_cause,
     "claims": _check_claims,
     "families": _check_families,
+    "kernel": _check_kernel,
     "programs": _check_programs,
     "shortened": _check_shortened,
     "topology": _check_topology,

@@ -49,6 +49,18 @@ def test_mtu(lab, client, server):
     client.connect(server.listen(port=80))
     lab.sees("client > server: Flags [S], options [mss 1260]")
 
+@pytest.mark.kernel("netem")
+@pytest.mark.cause("lab.link")
+def test_link(lab, client, server):
+    lab.link(delay=0.1)
+    client.connect(server.listen(port=80)).client.connecting.lasts(at_least=0.2)
+
+@pytest.mark.kernel("netem")
+@pytest.mark.cause("lab.link.delete")
+def test_link_delete(lab, client, server):
+    lab.link(delay=0.1).delete()
+    client.connect(server.listen(port=80)).client.connecting.lasts(at_most=0.1)
+
 @pytest.mark.cause("server.listen")
 def test_listen(lab, client, server):
     client.connect(server.listen(port=80)).client.connecting.returns()

@@ -3,7 +3,7 @@
 from harness import ESTABLISHED, FIN_WAIT1
 from harness.evidence.agreement import contradictions_about_packets
 from harness.evidence.doubts import doubt
-from harness.evidence.events import Event, RuleChanged
+from harness.evidence.events import Event, RuleChanged, SysctlSet
 from harness.evidence.kernel_events import (
     FilterDecided,
     FlowChanged,
@@ -70,6 +70,11 @@ class TestRetransmissions:
 
     def test_what_its_own_filter_may_have_dropped_is_left_out(self) -> None:
         event = RuleChanged(at(0), "client", OUTPUT_RULE, "applied")
+        timeline = recorded(event, sent_again("client", CLIENT, SERVER))
+        assert not told(timeline)
+
+    def test_what_netem_may_have_lost_is_left_out(self) -> None:
+        event = SysctlSet(at(0), "client", "eth0 netem", "loss 0.5")
         timeline = recorded(event, sent_again("client", CLIENT, SERVER))
         assert not told(timeline)
 

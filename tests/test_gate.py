@@ -35,6 +35,7 @@ ENTERS_NAMESPACES = "harness.lab.namespaces"
 READERS = {"AF_NETLINK": ("netlink", READS_NETLINK), "AF_PACKET": ("packet", READS_FRAMES)}
 PERF_IOCTLS = {"ENABLE", "SET_OUTPUT", "SET_FILTER"}
 NLMSG_NOOP, NLM_F_REQUEST = 1, 1
+RTM_GETLINK, DUMP = 18, 0x301
 NETWORK_PROGRAMS = {
     *("ip", "tc", "bridge", "sysctl", "ethtool", "brctl", "ifconfig", "route", "nft", "ebtables"),
     *("iptables", "ip6tables", "iptables-restore", "ip6tables-restore", "conntrack", "nsenter"),
@@ -55,6 +56,7 @@ def _send_message_that_does_nothing() -> None:
 OPENERS: dict[str, Callable[[], object]] = {
     "message_encoder": lambda: gate.message_encoder().close(),
     "send_messages": _send_message_that_does_nothing,
+    "dump": lambda: gate.dump(gate.NETLINK_HEADER.pack(32, RTM_GETLINK, DUMP, 0, 0) + bytes(16)),
     "link_events": lambda: gate.link_events().close(),
     "filter_socket": lambda: gate.filter_socket().close(),
     "netfilter_events": lambda: gate.netfilter_events(1).close(),

@@ -5,9 +5,9 @@ capture of that host must show it. A single one that is missing lasts for ever: 
 nothing then. That the kernel told nothing proves nothing: it may lose a record and not say so.
 
 Left out is what cannot be compared: packets between two ends on one host, where the capture need
-not be; whatever a host sends whose OUTPUT may drop it, before it is captured; and what is told of
-ends of which no other witness ever heard: an orphan of a lab that has ended speaks on, until its
-namespace is gone, by addresses that may be this lab's now.
+not be; whatever a host sends whose OUTPUT or netem may drop it, before it is captured; and what is
+told of ends of which no other witness ever heard: an orphan of a lab that has ended speaks on,
+until its namespace is gone, by addresses that may be this lab's now.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Final
 
 from harness.evidence.consistency import SKEW, Contradiction, is_local
 from harness.evidence.events import Event, RuleChanged
+from harness.evidence.held_back import holds_back
 from harness.evidence.kernel_events import (
     FilterDecided,
     FlowChanged,
@@ -64,7 +65,7 @@ def contradictions_about_packets(timeline: Timeline, until: int) -> list[Contrad
 
 
 def _may_drop_its_own(timeline: Timeline, host: str) -> bool:
-    return any(
+    return holds_back(timeline, host) or any(
         isinstance(event, RuleChanged) and event.host == host and "OUTPUT" in event.line
         for event in timeline.events
     )

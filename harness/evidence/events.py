@@ -13,6 +13,8 @@ from harness.tcp.segment import Address
 from harness.tcp.states import State
 
 NANOSECONDS = 1_000_000_000
+NETEM = "netem"
+"""The last word of a setting's name that says what netem does at an interface: ``eth0 netem``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,10 @@ class RuleChanged:
 
 @dataclass(frozen=True, slots=True)
 class SysctlSet:
-    """A network setting of a host was written by the scenario."""
+    """A network setting of a host was written by the scenario.
+
+    A sysctl, or of an interface: ``eth0 mtu``, ``eth0 netem``.
+    """
 
     time: int
     host: str

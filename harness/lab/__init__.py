@@ -4,10 +4,11 @@ from harness.lab.connection import Connection
 from harness.lab.counter import KernelCounter
 from harness.lab.crafted_peer import CraftedPeer
 from harness.lab.endpoint import BOTH, READ, WRITE, Endpoint
-from harness.lab.errors import HostGone, LabError, SandboxUnavailable
+from harness.lab.errors import HostGone, KernelLacks, LabError, SandboxUnavailable
 from harness.lab.fault import Fault
 from harness.lab.host import Host
 from harness.lab.lab import Lab
+from harness.lab.link import Link
 from harness.lab.listener import Listener
 from harness.lab.opening import open_lab
 from harness.lab.program import Program
@@ -26,8 +27,10 @@ __all__ = [
     "Host",
     "HostGone",
     "KernelCounter",
+    "KernelLacks",
     "Lab",
     "LabError",
+    "Link",
     "Listener",
     "Program",
     "Rule",

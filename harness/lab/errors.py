@@ -11,6 +11,10 @@ class SandboxUnavailable(LabError):
     """This machine does not let us make namespaces; the message says what to change."""
 
 
+class KernelLacks(LabError):
+    """The kernel lacks what was asked for, and no package brings it; the message says the ways."""
+
+
 class HostGone(LabError):
     """A host's agent has ended: nothing on that host can be asked or done any more."""
 

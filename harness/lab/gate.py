@@ -18,7 +18,7 @@ from typing import Any
 NamespaceId = tuple[int, int]
 
 NETLINK_HEADER = struct.Struct("=IHHII")
-NLM_F_ACK, NLMSG_ERROR = 4, 2
+NLM_F_ACK, NLMSG_ERROR, NLMSG_DONE = 4, 2, 3
 RTMGRP_LINK = 1
 NETLINK_NETFILTER, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP = 12, 270, 1
 
@@ -82,6 +82,24 @@ def _check_answer(answer: bytes) -> None:
         (refused,) = struct.unpack_from("=xxxxH", answer, NETLINK_HEADER.size + 4)
         reason = os.strerror(-error)
         raise OSError(-error, f"rtnetlink message {number} (type {refused}): {reason}")
+
+
+def dump(request: bytes) -> bytes:
+    """The answers of the present namespace to an rtnetlink(7) dump; OSError when it is refused."""
+    prove_outside_host()
+    answers = bytearray()
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as netlink:
+        netlink.send(request)
+        offset = 0
+        while True:
+            answers += netlink.recv(1 << 16)
+            while offset < len(answers):
+                length, kind, _, _, _ = NETLINK_HEADER.unpack_from(answers, offset)
+                if kind == NLMSG_DONE:
+                    return bytes(answers[:offset])
+                if kind == NLMSG_ERROR:
+                    _check_answer(bytes(answers[offset:]))
+                offset += (length + 3) & ~3
 
 
 def link_events() -> socket.socket:

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
-from typing import Protocol
 
 from harness.evidence.doubts import doubt
 from harness.evidence.events import NANOSECONDS, Figure, Step
@@ -26,7 +25,9 @@ from harness.lab.deadlines import Deadlines
 from harness.lab.errors import HostGone, LabError
 from harness.lab.host import Host
 from harness.lab.line import Line
+from harness.lab.link import link
 from harness.lab.messages import ChannelClosedError
+from harness.lab.progress import Progress
 from harness.lab.request import LabRequest
 from harness.lab.rule import Rule
 from harness.lab.rules import HostAddresses, RuleNotAppliedError
@@ -39,16 +40,6 @@ from harness.tcp.segment import Segment
 READY_LIMIT = 30.0
 PROGRESS_AFTER = 1.0
 READ_AND_WRITE = selectors.EVENT_READ | selectors.EVENT_WRITE
-
-
-class Progress(Protocol):
-    """Who is told of long waits."""
-
-    def waiting(self, awaiting: str, waited: float, limit: float) -> None:
-        """Told every second: what is awaited, seconds waited, seconds at most."""
-
-    def over(self) -> None:
-        """The wait has ended, however it ended."""
 
 
 class Lab:
@@ -135,6 +126,12 @@ class Lab:
             raise LabError(
                 f"there is no host {name!r} in this lab; its hosts are {', '.join(self.hosts)}"
             ) from None
+
+    def line(self, name: str) -> Line:
+        """The line to the agent of a host, or of what lies between the hosts."""
+        return self._lines[name]
+
+    link = link
 
     def close(self) -> None:
         """End every process of the lab. The evidence stays."""

@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import re
 import shlex
-import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, NamedTuple
 
-from harness.evidence.events import CallEnded
-from harness.evidence.verdicts import ExpectationFailed
 from harness.lab.addressed_host import AddressedHost
 from harness.lab.call import Call
 from harness.lab.connection import Connection
@@ -26,89 +23,28 @@ from harness.lab.crafted_peer import CraftedPeer, crafted_end
 from harness.lab.endpoint import Endpoint
 from harness.lab.fault import Fault
 from harness.lab.host import ANY_ADDRESS, FAMILY_NUMBERS, Host, Options
+from harness.lab.lab import Lab
+from harness.lab.link import Link, wished
 from harness.lab.listener import Listener, PassiveEnd
-from harness.lab.program import Found, Program
+from harness.lab.netem import Emulation
+from harness.lab.program import Program
 from harness.lab.rule import Rule
 from harness.lab.rules import parse
 from harness.lab.wire import Wire
-from harness.tcp.segment import Address, Segment
+from harness.lab.withheld import (
+    InertFault,
+    InertLink,
+    InertRule,
+    WithheldCall,
+    WithheldProgram,
+)
+from harness.tcp.segment import Address
 
+THE_LAB = "lab"
 NO_PROGRAM, NO_PROCESS, NO_FAULT = 0, 0, 0
 """Numbers that no program of a lab, no process, and no fault of a wire has."""
 FAULTS = ("hold", "delay", "duplicate", "corrupt", "drop", "rewrite")
 _CAUSE = re.compile(r"([a-z][a-z0-9-]*)\.([a-z_.]+)")
-
-
-class WithheldCall(Call):
-    """A call that was not made: it never ends, and who waits for it is told so at once."""
-
-    def wait(self, seconds: float | None = None) -> CallEnded:
-        """Fail as an expectation does, and at once: however long, it would never end."""
-        del seconds
-        raise ExpectationFailed(f"{self} does not end: it was withheld, so it has never begun")
-
-
-class InertRule(Rule):
-    """A rule that was not applied: it matches nothing, and taking it away changes nothing."""
-
-    def _ask(self, what: str) -> tuple[int, int]:
-        del what  # the counter: nothing else is asked for
-        return 0, 0
-
-    def _change(self, what: str, change: str) -> None:
-        """Leave everything as it is; nothing is recorded either."""
-
-
-class InertFault(Fault):
-    """A fault of the wire that was not made: it chooses nothing, and holds nothing."""
-
-    @property
-    def count(self) -> int:
-        """None at all."""
-        return 0
-
-    @property
-    def segments(self) -> tuple[Segment, ...]:
-        """None at all."""
-        return ()
-
-    def meets(self, number: int = 1, *, seconds: float | None = None) -> tuple[Segment, ...]:
-        """Fail as an expectation does, and at once: what is not there meets nothing."""
-        del number, seconds
-        raise ExpectationFailed(f"{self!r} meets nothing: it was withheld, so it is not there")
-
-    def _end(self, change: str) -> None:
-        """Leave everything as it is; nothing is recorded either."""
-
-
-class WithheldProgram(Program):
-    """A program that was not started: it does nothing, and who waits for it is told so at once."""
-
-    def _wait_for(self, find: Callable[[], Found | None], what: str) -> Found | None:
-        del find
-        raise ExpectationFailed(f"{self} was expected {what}: it was withheld, so it is not there")
-
-    def ends(self, status: int | None = None, *, seconds: float | None = None) -> int:
-        """Fail as an expectation does, and at once: what has not begun does not end."""
-        del status, seconds
-        raise ExpectationFailed(f"{self} does not end: it was withheld, so it has never begun")
-
-    @property
-    def processes(self) -> tuple[int, ...]:
-        """None at all."""
-        return ()
-
-    def type(self, text: str | bytes) -> None:
-        """Have nobody read it."""
-
-    def close_input(self) -> None:
-        """Have nobody read the end."""
-
-    def kill(self) -> None:
-        """Have nothing end."""
-
-    def send_signal(self, number: signal.Signals) -> None:
-        """Have nothing receive it."""
 
 
 class _Verb(NamedTuple):
@@ -175,16 +111,24 @@ class Withholding:
     def _in_the_place_of(self, real: Callable[..., Any], verb: _Verb) -> Callable[..., Any]:
         @wraps(real)
         def asked(subject: Any, *arguments: Any, **named: Any) -> Any:
-            host = subject if isinstance(subject, AddressedHost) else subject.host
-            if host.name == self.cause.host and verb.counts(*arguments, **named):
+            name, lab = _whose(subject)
+            if name == self.cause.host and verb.counts(*arguments, **named):
                 self._came += 1
                 if self.cause.occurrence in (None, self._came):
                     self.times += 1
-                    host.lab.step(f"Withheld: {self.cause}.")
+                    lab.step(f"Withheld: {self.cause}.")
                     return verb.instead(subject, *arguments, **named)
             return real(subject, *arguments, **named)
 
         return asked
+
+
+def _whose(subject: Any) -> tuple[str, Lab]:
+    """The host that does it, or the lab itself, which markers call ``lab``."""
+    if isinstance(subject, Lab | Link):
+        return THE_LAB, subject if isinstance(subject, Lab) else subject.lab
+    host = subject if isinstance(subject, AddressedHost) else subject.host
+    return host.name, host.lab
 
 
 def _bind(host: Host, address: tuple[str, int], options: Options) -> tuple[int, Address]:
@@ -250,6 +194,10 @@ def _apply_nothing(host: Host, line: str) -> Rule:
     return InertRule(host, None, line)
 
 
+def _link_nothing(lab: Lab, *between: AddressedHost | str, **wish: Any) -> Link:
+    return InertLink(lab, *wished(lab, between, Emulation(**wish)))
+
+
 def _fault(verb: str) -> _Verb:
     def instead(wire: Wire, which: str, **_: Any) -> Fault:
         return InertFault(wire, NO_FAULT, f"{verb} {which}")
@@ -276,6 +224,8 @@ VERBS: Mapping[str, _Verb] = {
     "iptables": _Verb(Host, "iptables", _apply_nothing),
     "sysctl": _Verb(Host, "sysctl", _read_sysctl, _sets),
     "mtu": _Verb(Host, "mtu", _nothing),
+    "link": _Verb(Lab, "link", _link_nothing),
+    "link.delete": _Verb(Link, "delete", _nothing),
     "listen": _Verb(Host, "listen", _listen),
     "connect": _Verb(Host, "connect", _connect),
     "start": _Verb(Host, "start", _start),

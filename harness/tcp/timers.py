@@ -144,6 +144,16 @@ def longest_unacknowledged(settings: Mapping[str, str], *, orphan: bool) -> floa
     return before + limit + min(before + limit, setting(settings, "tcp_rto_max_ms") / 1000)
 
 
+def first_rto(round_trip: float) -> float:
+    """How long it takes to send again what nobody acknowledges, after one measured round trip.
+
+    RFC 6298, section 2.2, with Linux's floor under the variance alone (tcp_rtt_estimator() and
+    __tcp_set_rto() in net/ipv4/tcp_input.c). Seconds. A tail loss probe comes no sooner while the
+    round trip takes no longer than half of the floor (tcp_schedule_loss_probe()).
+    """
+    return round_trip + max(MINIMUM_RTO, 2 * round_trip)
+
+
 def keepalive_limit(settings: Mapping[str, str]) -> float:
     """How long a connection with SO_KEEPALIVE is idle before a silent peer is given up.
 
