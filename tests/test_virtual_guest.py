@@ -47,7 +47,7 @@ def outcome(kernel: Kernel, *command: str, directory: Path) -> str:
         ("#!/bin/sh\n", 0o755, "ended before its command did, with exit status 0.\nIt said noth"),
         ("#!/bin/sh\necho hi; exit 3", 0o755, "with exit status 3.\nIt said last:\n  hi\n"),
         ("#!/bin/sh\nkill -ABRT $$", 0o755, "by signal 6.\nIt said nothing.\n"),
-        ("#!/bin/sh\necho Kernel mode signal 7; exit 134", 0o755, "temporary is full.\nMake"),
+        ("#!/bin/sh\necho Kernel mode signal 7; exit 134", 0o755, "/dev/shm is full.\nMake"),
         ("no program", 0o755, "linux cannot be started: Exec format error\n"),
         ("#!/bin/sh\n", 0o644, "linux cannot be started: Permission denied\n"),
     ],
@@ -146,5 +146,5 @@ def test_folders_for_memory_that_do_not_serve_are_named(tmp_path: Path) -> None:
     assert ended.returncode == 125, ended.stderr
     first, *lacks, remedy = ended.stderr.splitlines()
     assert first.startswith("virtual: a guest's memory is a file, and no folder serves for it")
-    assert lacks == [f"  {folder} is mounted noexec", "  /dev/shm has 2 MiB free"]
+    assert lacks == ["  /dev/shm has 2 MiB free", f"  {folder} is mounted noexec"]
     assert remedy.startswith("Make room, or set TMPDIR to")
