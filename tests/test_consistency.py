@@ -30,7 +30,7 @@ from harness.evidence.consistency import (
 )
 from harness.evidence.differences import KNOWN, SEGMENTS, SOCKETS, TRACEPOINT, reason_for
 from harness.evidence.doubts import contradictions, doubt
-from harness.evidence.events import NANOSECONDS, ClockStepped, FramesLost
+from harness.evidence.events import NANOSECONDS, ClockStepped, FramesLost, SysctlSet
 from harness.evidence.kernel_events import StateChanged
 from harness.evidence.timeline import Timeline
 from tests.recorded import Written, at, empty_timeline, sends
@@ -179,6 +179,20 @@ def close_by_the_client(timeline: Timeline, *, acknowledged: bool) -> None:
     sends(timeline, 1.0, CLIENT, SERVER, Written("F.", 11, 56))
     if acknowledged:
         sends(timeline, 1.001, SERVER, CLIENT, Written(".", 56, 12))
+
+
+@pytest.mark.parametrize(("setting", "contradicted"), [("eth0 netem", 0), ("eth0 mtu", 1)])
+def test_an_acknowledgement_that_netem_lost_leaves_open_when_a_state_was_left(
+    setting: str, contradicted: int
+) -> None:
+    timeline = empty_timeline()
+    timeline.add(SysctlSet(at(0), "client", setting, "loss 0.1"))
+    sends(timeline, 0.1, CLIENT, SERVER, Written("S", 10))
+    sends(timeline, 0.101, SERVER, CLIENT, Written("S.", 50, 11))
+    sends(timeline, 3.0, SERVER, CLIENT, Written("S.", 50, 11))
+    sends(timeline, 3.001, CLIENT, SERVER, Written(".", 11, 51))
+    samples(timeline, (0.099, SYN_SENT), (0.102, ESTABLISHED), key=("client", CLIENT, SERVER))
+    assert len(found(timeline)) == contradicted
 
 
 @pytest.mark.parametrize("kind", [samples, glances])

@@ -24,6 +24,7 @@ from harness.evidence.differences import (
 )
 from harness.evidence.events import NANOSECONDS, SegmentCrafted, SocketSeen
 from harness.evidence.expectations import endpoint_text
+from harness.evidence.held_back import holds_back
 from harness.evidence.kernel_events import SocketGlanced, StateChanged
 from harness.evidence.passages import ahead
 from harness.evidence.timeline import EndpointKey, Timeline
@@ -135,7 +136,10 @@ def _accounts(
             for each in timeline.arrived[host]
             if (each.source, each.destination) == (local, remote)
         ]
-        yield Account("segments", SEGMENTS, inferred_spans(inferred, sent, until))
+        spans = inferred_spans(inferred, sent, until)
+        if holds_back(timeline, host):  # what proves that a state was left comes late or never
+            spans = tuple(replace(span, left_unseen=True) for span in spans)
+        yield Account("segments", SEGMENTS, spans)
     last = min(until, timeline.glanced.get(key[0], 0))
     yield Account("psutil", SOCKETS, sampled_spans(timeline.history(key), last))
     yield Account("sock_diag", SOCKETS, sampled_spans(timeline.glances(key), last))
