@@ -19,6 +19,11 @@ from tests.recorded_witnesses import changes, samples
 
 SERVER = Address("10.0.0.2", 80)
 PASSIVE = ((0.0, CLOSED), (0.002, ESTABLISHED), (1.0, CLOSE_WAIT))
+LINEAR = "net.ipv4.tcp_syn_linear_timeouts"
+SYNS = (
+    "again after 1.000, 1.000 s, no more for 4.000 s",
+    ("again after 1.000, 2.000 s, no more for 3.000 s"),
+)
 Sent = Sequence[tuple[float, Written]]
 
 
@@ -151,6 +156,17 @@ class TestSchedules:
             timeline.add(SegmentCrafted(at(0.1), "server", *ends, "text"))
         assert found(first, second) == []
 
+    @pytest.mark.parametrize(("crossing", "differs"), [(True, 0), (False, 1)])
+    def test_syns_that_cross_have_no_schedule(self, crossing: bool, differs: int) -> None:
+        first, second = run(), run()
+        for timeline, again in ((first, 1.0), (second, 3.0)):
+            ends = Address("10.0.0.1", 7001), Address("10.0.0.2", 7002)
+            for each in (0.0, again):
+                sends(timeline, 4 + each, *ends, Written("S", 5))
+            if crossing:
+                sends(timeline, 4.5, *ends[::-1], Written("S", 9))
+        assert len(differing(first, second)) == differs
+
 
 def test_one_length_of_a_timer_explains_two_times_or_does_not() -> None:
     assert one_timer(early(1), TICK, late(1), TICK)
@@ -196,8 +212,22 @@ def test_like_is_compared_with_like() -> None:
 
 def test_a_setting_that_one_kernel_lacks_is_a_remark() -> None:
     first = run()
-    first.add(HostReady(at(0.0), "client", 1, {"net.ipv4.tcp_syn_linear_timeouts": "4"}))
-    assert remarks(first, run()) == ["client: net.ipv4.tcp_syn_linear_timeouts"]
+    first.add(HostReady(at(0.0), "client", 1, {LINEAR: "4"}))
+    assert remarks(first, run()) == [f"client: {LINEAR}"]
+
+
+@pytest.mark.parametrize(("settings", "differs"), [({}, False), ({LINEAR: "4"}, True)])
+def test_syns_of_a_kernel_without_linear_timeouts_have_a_schedule_of_their_own(
+    settings: dict[str, str], differs: bool
+) -> None:
+    first, second = run(), run()
+    for timeline, syns in ((first, (1.0, 2.0)), (second, (1.0, 3.0))):
+        for each in (0.0, *syns):
+            sends(timeline, 4 + each, Address("10.0.0.1", 41000), SERVER, Written("S", 5))
+    first.add(HostReady(at(0.0), "client", 1, {LINEAR: "4"}))
+    second.add(HostReady(at(0.0), "client", 1, settings))
+    what = "client.* (to server.80), number 2: SYN at 0"
+    assert Finding(what, *SYNS, differs=differs) in found(first, second)
 
 
 class TestCommand:

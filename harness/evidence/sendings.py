@@ -4,6 +4,7 @@ Pure. Addresses and chosen ports are another run's own, so ends are named by hos
 a scenario chooses itself, and by their place in the order in which connections appeared on the
 wire. Sequence numbers count from the SYN's. What a scenario wrote itself (`SegmentCrafted`) follows
 no timer of a kernel, and a segment without octets, SYN or FIN is not repeated: both are left out.
+So are SYNs that cross: each end answers the other's repetition, whichever comes first.
 """
 
 from __future__ import annotations
@@ -95,7 +96,13 @@ def sendings(timeline: Timeline) -> dict[str, dict[str, Sending]]:
 
 def _sent_by(timeline: Timeline, happened: Happenings, key: EndpointKey) -> dict[str, Sending]:
     found: dict[str, Sending] = {}
+    crossed = all(
+        any(each.flags == "S" for each in way)
+        for way in (happened.sent(key), happened.arrived(key))
+    )
     for what, segment in _named(happened.sent(key)):
+        if crossed and segment.has("S"):
+            continue
         sending = found.setdefault(what, Sending(what, segment.end))
         sending.moments.append(segment.time)
         if distance(sending.end, segment.end) > 0:

@@ -2,14 +2,16 @@
 
 Pure. A difference is what cannot be explained by how finely each run was watched, by when each of
 them ended, or by how exactly a kernel's timers run (`late` and `early` in `harness.tcp.timers`, for
-each run's own tick). What only one of the two could see is a remark.
+each run's own tick). What only one of the two could see is a remark; so is when SYNs were sent
+again where one of the kernels has no tcp_syn_linear_timeouts, since Linux 6.5, and the other one is
+set to use them: those are not the same schedules.
 """
 
 from __future__ import annotations
 
 import errno
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
 from harness.evidence.events import NANOSECONDS, CallBegan, HostReady, SysctlSet
@@ -17,7 +19,7 @@ from harness.evidence.passages import Passage, Stage, passages, stages
 from harness.evidence.sendings import Sending, ends, recorded_until, sendings
 from harness.evidence.timeline import EndpointKey, Timeline
 from harness.tcp.states import State
-from harness.tcp.timers import TICK, late, lengths_of
+from harness.tcp.timers import TICK, late, lengths_of, setting
 
 ABSENT = "-"
 
@@ -134,7 +136,20 @@ def _lasted(seen: Sequence[Stage], state: State) -> float:
     return 0.0
 
 
+def _linear_timeouts(timeline: Timeline) -> set[int]:
+    """How many repetitions of a SYN come without doubling, on the hosts of this run."""
+    ready = (event for event in timeline.events if isinstance(event, HostReady))
+    return {setting(each.sysctls, "tcp_syn_linear_timeouts") for each in ready}
+
+
 def _schedules(first: Run, second: Run) -> Iterator[Finding]:
+    alike = _linear_timeouts(first.timeline) == _linear_timeouts(second.timeline)
+    for finding in _repeated(first, second):
+        is_handshake = ": SYN" in finding.what
+        yield finding if alike or not is_handshake else replace(finding, differs=False)
+
+
+def _repeated(first: Run, second: Run) -> Iterator[Finding]:
     here, there = sendings(first.timeline), sendings(second.timeline)
     for name in [each for each in here if each in there]:
         for what in dict.fromkeys([*here[name], *there[name]]):
