@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from harness.lab.lab import Lab
-from harness.lab.link import lacking_netem
 from harness.lab.settings import PINNED
 from harness.lab.topology import ROUTER, Family, TopologyError, check_names
 from harness.lab.withholding import Cause
+from harness.plugin_kernels import KERNEL_PARTS
 from harness.tcp.timers import DEFAULTS, LONGEST_BY
 
 FAMILIES: tuple[Family, ...] = ("ipv4", "ipv6")
@@ -28,13 +28,11 @@ MARKERS = (
     "cause(call, occurrence=N, stands_for=…): the call that is the cause of what this scenario "
     "shows, host and verb (client.iptables); --lab-without-cause withholds it",
     "programs(*names): real programs that this scenario runs; skipped where one is missing",
-    "kernel(*names): what this scenario needs of the kernel (netem); skipped where it has not, "
+    "kernel(*names): what this scenario needs of the kernel (netem, …); skipped where it has not, "
     "also with --lab-require, because no package brings it: --lab-virtual runs it",
     "shortened(host={setting: value, …}): settings of a host that only make this scenario shorter, "
     "written when its lab opens; --lab-defaults leaves them out",
 )
-KERNEL_PARTS = {"netem": lacking_netem}
-"""What a kernel can lack, and who says so of a lab's."""
 TWO_HOSTS = ("client", "server")
 """The hosts of a lab whose scenario wishes no others."""
 

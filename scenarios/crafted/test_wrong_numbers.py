@@ -36,6 +36,7 @@ def test_a_syn_in_the_middle_is_challenged(lab: Lab, server: Host, crafted: Craf
     lab.figure([*challenged, crafted.peer.reaches(ESTABLISHED)])
 
 
+@pytest.mark.kernel("unsent_challenged")
 @pytest.mark.claims("R16")
 @pytest.mark.cause("client.sends")
 def test_an_acknowledgement_of_what_was_never_sent(lab: Lab, crafted: CraftedPeer) -> None:

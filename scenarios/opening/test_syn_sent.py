@@ -62,6 +62,7 @@ def test_syn_again_every_second_then_time_out(lab: Lab, client: Host, server: Ho
     )
 
 
+@pytest.mark.kernel("tcp_syn_linear_timeouts")
 @pytest.mark.shortened(client={"net.ipv4.tcp_syn_retries": 2})
 @pytest.mark.cause("client.sysctl")
 def test_syn_again_at_doubling_intervals(lab: Lab, client: Host, server: Host) -> None:

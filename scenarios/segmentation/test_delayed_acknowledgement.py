@@ -83,8 +83,12 @@ def test_the_first_data_is_acknowledged_at_once(lab: Lab, client: Host, server: 
 def test_every_second_full_segment_is_acknowledged_at_once(
     lab: Lab, client: Host, server: Host
 ) -> None:
-    """RFC 9293, section 3.8.6.3; __tcp_ack_snd_check() in net/ipv4/tcp_input.c."""
+    """RFC 9293, section 3.8.6.3; __tcp_ack_snd_check() in net/ipv4/tcp_input.c.
+
+    It does so only where the window may go on: where the buffer has room beyond the window.
+    """
     lab.step("The server's program expects to answer what it gets, so acknowledgements may wait.")
+    server.sysctl("net.ipv4.tcp_rmem", "4096 262144 6291456")
     connection = client.connect(server.listen(port=80))
     connection.client.reaches(ESTABLISHED)
     connection.server.set_option(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
