@@ -25,7 +25,7 @@ def main(arguments: Sequence[str]) -> int:
     chosen = _parser().parse_args(arguments)
     reports: tuple[Path, Path] = chosen.first, chosen.second
     try:
-        return _compare(*reports, verbose=chosen.verbose)
+        return _compare(*reports, without=chosen.without, verbose=chosen.verbose)
     except TimelineFileError as reason:
         sys.stderr.write(f"{reason}\n")
     except OSError as error:
@@ -40,6 +40,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("first", type=Path, metavar="REPORT", help="a folder of --lab-report")
     parser.add_argument("second", type=Path, metavar="REPORT", help="another one")
     parser.add_argument(
+        "--without",
+        metavar="TEXT",
+        help="leave out scenarios with this in their folder's name: `scenarios-https`, say, where "
+        "two programs race to close, and random certificates differ in length",
+    )
+    parser.add_argument(
         "-v",
         "--verbose",
         action="store_true",
@@ -48,8 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _compare(first: Path, second: Path, *, verbose: bool) -> int:
-    here, there = recordings(first), recordings(second)
+def _compare(first: Path, second: Path, *, without: str | None, verbose: bool) -> int:
+    here, there = recordings(first, without), recordings(second, without)
     both = here.keys() & there.keys()
     if not both:
         sys.stderr.write(
@@ -61,7 +67,7 @@ def _compare(first: Path, second: Path, *, verbose: bool) -> int:
     sys.stdout.write(f"first   {recorded_by(here[one])}: {first}\n")
     sys.stdout.write(f"second  {recorded_by(there[one])}: {second}\n")
     differing = 0
-    for name, found in compared(first, second):
+    for name, found in compared(first, second, without):
         differs = any(each.differs for each in found)
         differing += differs
         if differs or verbose:

@@ -253,6 +253,8 @@ class TestCommand:
         assert "        first   again after 0.400 s, no more for 9.500 s\n" in said
         assert "        second  again after 1.400 s, no more for 8.500 s\n" in said
         assert said.endswith("1 of 2 scenarios agree\n")
+        assert main(["compare", str(one), str(other), "--without", "a"]) == 0
+        assert capsys.readouterr().out.endswith("1 of 1 scenarios agree\n")
 
     def test_nothing_in_common(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         one = self.report(tmp_path, "one", a=run())

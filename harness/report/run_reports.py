@@ -18,9 +18,13 @@ HERTZ = re.compile(r"\bHZ (\d+)")
 """As `harness.system.system_text` says it of a kernel whose HZ is known."""
 
 
-def recordings(report: Path) -> dict[str, Path]:
-    """Scenario's folder -> its timeline. Empty where the folder is no report."""
-    return {path.parent.name: path for path in sorted(report.glob(f"*/{NAME}"))}
+def recordings(report: Path, without: str | None = None) -> dict[str, Path]:
+    """Scenario's folder -> its timeline, but those with a text in their name.
+
+    Empty where the folder is no report.
+    """
+    found = {path.parent.name: path for path in sorted(report.glob(f"*/{NAME}"))}
+    return {name: path for name, path in found.items() if without is None or without not in name}
 
 
 def recorded_by(path: Path) -> str:
@@ -34,12 +38,14 @@ def read_run(path: Path) -> Run:
     return Run(read_timeline(path), 1 / int(hertz.group(1)) if hertz else TICK)
 
 
-def compared(first: Path, second: Path) -> Iterator[tuple[str, list[Finding]]]:
+def compared(
+    first: Path, second: Path, without: str | None = None
+) -> Iterator[tuple[str, list[Finding]]]:
     """Every scenario that both reports have, with what its two runs do not have alike.
 
     Raises TimelineFileError, OSError.
     """
-    here, there = recordings(first), recordings(second)
+    here, there = recordings(first, without), recordings(second, without)
     verdicts = _verdicts(first), _verdicts(second)
     for name in [each for each in here if each in there]:
         found = compare(read_run(here[name]), read_run(there[name]))
