@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,12 @@ class TestStates:
         samples(exact, (0.001, SYN_RECV), key=key)
         changes(exact, *PASSIVE, key=key)
         assert remarks(exact, blurred) == [self.WHAT]
+
+    def test_where_the_tracepoint_lost_a_change_nothing_is_concluded(self) -> None:
+        torn = run(*PASSIVE)
+        key = "server", SERVER, Address("10.0.0.1", 40000)
+        torn.changes(key)[-1] = replace(torn.changes(key)[-1], before=LAST_ACK)
+        assert remarks(torn, run(*PASSIVE[:2], (1.0, LAST_ACK))) == [self.WHAT]
 
     def test_a_run_that_ended_before_is_a_remark(self) -> None:
         assert remarks(run(*PASSIVE), run(*PASSIVE[:2], until=late(0.9))) == [self.WHAT]

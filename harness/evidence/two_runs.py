@@ -108,7 +108,19 @@ def _states(first: Run, second: Run) -> Iterator[Finding]:
                 yield Finding(what, *said, differs=False)
             continue
         cut = _ended_before(one, other) or _ended_before(other, one)
-        yield Finding(what, *said, differs=not cut)
+        missed = _missed_a_change(first.timeline, here[name]) or _missed_a_change(
+            second.timeline, there[name]
+        )
+        yield Finding(what, *said, differs=not cut and not missed)
+
+
+def _missed_a_change(timeline: Timeline, key: EndpointKey) -> bool:
+    """Whether the tracepoint itself shows that the kernel did not tell all: perf drops records.
+
+    A change then begins in another state than the one before it ended in.
+    """
+    changes = timeline.changes(key)
+    return any(one.after is not other.before for one, other in pairwise(changes))
 
 
 def _passage_text(possible: Sequence[Passage]) -> str:

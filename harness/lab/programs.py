@@ -123,11 +123,16 @@ class Programs:
     def send_signal(self, number: int, signal_number: int) -> None:
         """A signal to the program's process group, as a terminal's Ctrl-C is.
 
-        When its first process has ended, to what is left of it.
+        When its first process has ended, to what is left of it. SIGSTOP takes hold only when a
+        process is given the processor again, and a call like accept(2) still returns what is there
+        by then: it is waited for.
         """
         program = self._programs[number]
         if not program.ended:
             os.killpg(program.process.pid, signal.Signals(signal_number))
+            if signal_number == signal.SIGSTOP:
+                options = os.WSTOPPED | os.WEXITED | os.WNOWAIT
+                os.waitid(os.P_PID, program.process.pid, options)
             return
         for pid in self.processes(number):
             with contextlib.suppress(ProcessLookupError):
