@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from types import EllipsisType
 
+from harness.evidence.dating import dated
 from harness.evidence.durations import Decision, Lasted, Limits, decide, time_in
 from harness.evidence.events import NANOSECONDS
 from harness.evidence.passages import Pattern, Stage, judge, lost_records, may_have_passed, stages
@@ -80,7 +81,9 @@ class WitnessedSocket(ObservedSocket):
         and `late` in `harness.tcp.timers` say. `at_least` and `at_most` are bounds on the wall's
         clock. With none of them, as long as the host's settings let an unanswered endpoint be in
         that state. Waits until the state is over, or until `at_least` alone is certain. Samples
-        give bounds only; what these leave open is Inconclusive.
+        give bounds only; a state that a segment begins is counted from when that was captured on
+        this host, where it is known which one (`harness.evidence.dating`). What these leave open is
+        Inconclusive.
         """
         wanted = State.of(state)
         began = self.host.lab.now()
@@ -88,7 +91,7 @@ class WitnessedSocket(ObservedSocket):
         finite = limits.least if limits.most == float("inf") else limits.most
 
         def enough(seen: Sequence[Stage]) -> bool:
-            lasted = time_in(seen, wanted, self._looked_at())
+            lasted = self._time_in(seen, wanted)
             return lasted is not None and (lasted.over or decide(lasted, limits) is Decision.HOLDS)
 
         limit = self.host.lab.deadlines.state_change(self, wanted) + finite
@@ -97,7 +100,7 @@ class WitnessedSocket(ObservedSocket):
 
     def _judge_time(self, wanted: State, limits: Limits, began: int) -> Lasted:
         seen = self.stages()
-        lasted = time_in(seen, wanted, self._looked_at())
+        lasted = self._time_in(seen, wanted)
         _, perhaps = may_have_passed(seen, wanted)
         decision = decide(lasted, limits) if lasted else Decision.FAILS
         if lasted is not None and decision is Decision.HOLDS:
@@ -196,8 +199,10 @@ class WitnessedSocket(ObservedSocket):
         """The states that the endpoint was seen in, oldest first, by all that is recorded."""
         return stages(self.host.lab.timeline, self.key)
 
-    def _looked_at(self) -> int:
-        return self.host.lab.timeline.glanced.get(self.host.name, 0)
+    def _time_in(self, seen: Sequence[Stage], state: State) -> Lasted | None:
+        timeline = self.host.lab.timeline
+        looked_at = timeline.glanced.get(self.host.name, 0)
+        return time_in(dated(timeline, self.key, seen), state, looked_at)
 
     def _sought(self, began: int) -> Sought:
         lab = self.host.lab
