@@ -36,7 +36,6 @@ class _Worker:
     guest: Guest
     told: Told
     current: str | None = None
-    begun: int = 0
     waiting: list[str] = field(default_factory=list)
     """Taken and not begun."""
 
@@ -178,7 +177,6 @@ class Host:
                 nodeid, location = value
                 worker.waiting.remove(nodeid)
                 worker.current = nodeid
-                worker.begun += 1
                 if self._first_after is None:
                     self._first_after = worker.guest.seconds
                 if self._count == 1:
@@ -233,7 +231,7 @@ class Host:
                 raise error
             status = worker.guest.status()
             if status in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-                if worker.current is None and (worker.begun or not exchange.left()):
+                if worker.current is None:  # also of one that came when all was taken
                     return
             else:
                 said = worker.guest.output().splitlines()[-LAST_LINES:]
