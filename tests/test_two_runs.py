@@ -174,6 +174,20 @@ class TestSchedules:
                 sends(timeline, 4.5, *ends[::-1], Written("S", 9))
         assert len(differing(first, second)) == differs
 
+    @pytest.mark.parametrize(("asked", "differs"), [(1, 1), (2, 0)])
+    def test_what_answers_a_syn_that_came_again_has_no_schedule(
+        self, asked: int, differs: int
+    ) -> None:
+        first, second = run(), run()
+        for timeline, again in ((first, 1.0), (second, 3.0)):
+            client, server = Address("10.0.0.1", 7001), Address("10.0.0.2", 7002)
+            for count in range(asked):
+                sends(timeline, 4 + count, client, server, Written("S", 5))
+            for each in (0.001, again):
+                sends(timeline, 4 + each, server, client, Written("S.", 9, 6))
+        found = [each for each in differing(first, second) if "SYN-ACK" in each]
+        assert len(found) == differs
+
 
 def test_one_length_of_a_timer_explains_two_times_or_does_not() -> None:
     assert one_timer(early(1), TICK, late(1), TICK)

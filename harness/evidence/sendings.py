@@ -4,7 +4,8 @@ Pure. Addresses and chosen ports are another run's own, so ends are named by hos
 a scenario chooses itself, and by their place in the order in which connections appeared on the
 wire. Sequence numbers count from the SYN's. What a scenario wrote itself (`SegmentCrafted`) follows
 no timer of a kernel, and a segment without octets, SYN or FIN is not repeated: both are left out.
-So are SYNs that cross: each end answers the other's repetition, whichever comes first.
+So are SYNs that cross, and the SYN-ACKs of a SYN that came more than once: each end answers the
+other's repetition, beside what its own timer does.
 """
 
 from __future__ import annotations
@@ -100,8 +101,9 @@ def _sent_by(timeline: Timeline, happened: Happenings, key: EndpointKey) -> dict
         any(each.flags == "S" for each in way)
         for way in (happened.sent(key), happened.arrived(key))
     )
+    asked_again = sum(each.flags == "S" for each in happened.arrived(key)) > 1
     for what, segment in _named(happened.sent(key)):
-        if crossed and segment.has("S"):
+        if segment.has("S") and (crossed or asked_again):
             continue
         sending = found.setdefault(what, Sending(what, segment.end))
         sending.moments.append(segment.time)
