@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from harness.plugin_pages import CRASHED, RUN, write_index
+from harness.plugin_reports import EVIDENCE
 from harness.plugin_terminal import COLUMNS
 from harness.virtual.errors import GuestFailed
 from harness.virtual.exchange import VARIABLE, Exchange, Told
@@ -98,9 +99,9 @@ class Host:
         return True
 
     def _run(self, session: pytest.Session, kernel: Kernel) -> None:
-        exchange = Exchange(self._folder(kernel))
+        exchange = Exchange(self._folder(kernel) / "exchange")
         tests = [item.nodeid for item in session.items]
-        exchange.open(tests, self._worker_input())
+        exchange.open(tests, self._worker_input() | {EVIDENCE: str(exchange.folder / "lab")})
         with ExitStack() as guests:
             count = min(self._count, len(tests))
             running = [self._start(exchange, kernel, guests) for _ in range(count)]
@@ -111,6 +112,7 @@ class Host:
                     if alive is True:
                         continue
                     running.remove(worker)
+                    exchange.fetch(worker.number)
                     self._ended(session, exchange, kernel, worker, alive or None)
                     if exchange.left() and not running:
                         running.append(self._start(exchange, kernel, guests))
@@ -132,7 +134,7 @@ class Host:
     def _start(self, exchange: Exchange, kernel: Kernel, guests: ExitStack) -> _Worker:
         number, self._started = self._started, self._started + 1
         folder, shared = exchange.folder, [exchange.folder]
-        arguments = [*self._config.invocation_params.args, f"--basetemp={folder}/guest-{number}"]
+        arguments = [*self._config.invocation_params.args, f"--basetemp={exchange.kept(number)}"]
         if self._config.option.lab_report:
             report = self._report_folder(kernel)
             report.mkdir(parents=True, exist_ok=True)

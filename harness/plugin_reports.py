@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from harness.lab.lab import Lab
 
 LAST_SEGMENTS = 12
+EVIDENCE = "lab_evidence"
+"""What a guest is told: where evidence is to go that the host can read at once."""
 
 
 class Reporter:
@@ -41,7 +43,8 @@ class Reporter:
 
     def folder(self, nodeid: str, temporary: pytest.TempPathFactory) -> Path:
         """Where the evidence of this scenario goes: below --lab-report, or a temporary folder."""
-        base = Path(self._chosen) if self._chosen else temporary.getbasetemp() / "lab"
+        given = getattr(self._config, "workerinput", {}).get(EVIDENCE)
+        base = Path(self._chosen or given or temporary.getbasetemp() / "lab")
         return base / folder_name(nodeid)
 
     def save(self, lab: Lab, folder: Path) -> None:

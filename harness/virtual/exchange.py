@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -42,6 +43,27 @@ class Exchange:
             with suppress(FileExistsError):
                 (self.folder / _TAKEN / str(position)).mkdir()
                 yield test
+
+    def kept(self, number: int) -> Path:
+        """Where guest `number` has its temporary files, under the same name inside and outside.
+
+        Inside they lie in memory while it runs, because only there can it give a file to another
+        user, as many a server does.
+        """
+        return self.folder.parent / f"guest-{number}"
+
+    def keep(self, number: int) -> None:
+        """Inside, at the end: hand the temporary files over. What is no file stays behind."""
+        with suppress(OSError, shutil.Error):
+            shutil.copytree(self.kept(number), self._handed(number), symlinks=True)
+
+    def fetch(self, number: int) -> None:
+        """Outside, when the guest has ended: put them where they are looked for."""
+        with suppress(OSError):
+            self._handed(number).rename(self.kept(number))
+
+    def _handed(self, number: int) -> Path:
+        return self.folder / f"kept-{number}"
 
     def give_back(self, tests: Sequence[str]) -> None:
         """Let somebody else take what was taken and not begun."""
