@@ -53,6 +53,16 @@ area is unmapped with the rest, and the machine's kernel kills them at their nex
 """
 
 
+def own_environment(memory_folder: str | None) -> dict[str, str]:
+    """A kernel's environment; its memory is a file in `memory_folder`, or where it finds room.
+
+    The last variable must be short, and neither PATH nor a tunable: from where the highest string
+    of its environment lies a newer kernel infers where its stack ends, and those two it has copied.
+    """
+    memory = {"TMPDIR": memory_folder} if memory_folder else {}
+    return {"PATH": os.defpath, **ENVIRONMENT, **memory, "HOME": "/"}
+
+
 @dataclass(frozen=True, slots=True)
 class Booted:
     """What a kernel said of itself: its ``uname -r``."""
@@ -103,7 +113,7 @@ def _run(command: list[str], output: Path, longest: float) -> bool:
                 stdin=subprocess.DEVNULL,
                 stdout=written,
                 stderr=subprocess.STDOUT,
-                env=os.environ | ENVIRONMENT,
+                env=own_environment(os.environ.get("TMPDIR")),
                 start_new_session=True,
             )
         except OSError as error:

@@ -24,6 +24,7 @@ from typing import Final
 
 from harness.system import VIRTUAL
 from harness.virtual import init
+from harness.virtual.boot_check import own_environment
 from harness.virtual.errors import GuestFailed
 from harness.virtual.guest_folder import GuestFolder, full, memory_folder
 from harness.virtual.kernels import KERNEL_BUILD, Kernel
@@ -39,9 +40,6 @@ LAST_LINES = 12
 TRACE = "Call Trace:"
 NO_MEMORY = "Kernel mode signal 7"
 """What a kernel says last (SIGBUS) when the file that is its memory cannot grow."""
-WITHOUT_RSEQ = "glibc.pthread.rseq=0"
-"""glibc registers an area for restartable sequences (rseq(2)) that the processes in which 6.1 and
-6.12 run their programs inherit and then unmap; the host's kernel ends them at the next signal."""
 TIME: Final = {False: "time-travel=inf-cpu", True: "time-travel"}
 """Whether computing takes time -> the kernel's option."""
 _PR_SET_PDEATHSIG = 1
@@ -114,7 +112,7 @@ class Guest:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=_environment(self._memory_folder),
+                env=own_environment(self._memory_folder),
                 start_new_session=True,
                 preexec_fn=_before_it_runs(os.getpid(), number),  # noqa: PLW1509 (no threads here yet)
             )
@@ -233,16 +231,6 @@ class Guest:
 
 def _anew(kernel: Kernel) -> str:
     return f"To build it anew: {KERNEL_BUILD} --version {kernel.version} --force"
-
-
-def _environment(memory_folder: str) -> dict[str, str]:
-    """The kernel's own, not the command's.
-
-    The last variable must be short, and neither PATH nor a tunable: from where the highest string
-    of its environment lies a newer kernel infers where its stack ends, and those two it has copied.
-    """
-    tunables = {"GLIBC_TUNABLES": WITHOUT_RSEQ, "TMPDIR": memory_folder}
-    return {"PATH": os.defpath, **tunables, "HOME": "/"}
 
 
 def _before_it_runs(parent: int, number: int) -> Callable[[], None]:
