@@ -21,8 +21,14 @@ DATA = "client > server: Flags [P.]"
 
 @pytest.fixture
 def connection(client: Host, server: Host, wire: Wire) -> Connection:
-    """A connection over the wire that sends each message at once."""
+    """A connection over the wire that sends each message at once, and no tail loss probes.
+
+    With two segments under way the client would send the last one again after 10 ms
+    (tcp_schedule_loss_probe() in net/ipv4/tcp_output.c), and where many tests run at once the
+    wire can wait longer than that for a processor.
+    """
     assert not wire.lab.timeline.unsound
+    client.sysctl("net.ipv4.tcp_early_retrans", 0)
     made = client.connect(server.listen(port=5000))
     made.client.reaches(ESTABLISHED)
     made.server.reaches(ESTABLISHED)
@@ -94,7 +100,8 @@ def test_a_delay_lets_others_overtake(lab: Lab, connection: Connection, wire: Wi
     late = wire.delay(f"client > server: Flags [_], length {full}", seconds=0.1, number=1)
     connection.client.send(b"x" * (full + 1))
     connection.server.receives(b"x" * (full + 1))
-    assert [each.length for each in came(lab, connection)][:2] == [1, full]
+    lengths = [each.length for each in came(lab, connection)]
+    assert list(dict.fromkeys(lengths)) == [1, full], "however often the client sends it again"
 
     def acted() -> list[WireActed]:
         return [each for each in lab.timeline.events if isinstance(each, WireActed)]
@@ -162,7 +169,7 @@ def test_letters_stand_for_what_they_were_bound_to(
     lab: Lab, connection: Connection, wire: Wire
 ) -> None:
     lab.sees("client > server: Flags [S], seq J")
-    dropped = wire.drop("client > server: Flags [_], seq J+2")
+    dropped = wire.drop("client > server: Flags [_], seq J+2", number=1)
     connection.client.send(b"1")
     connection.client.send(b"2")
     assert [each.payload for each in dropped.meets()] == [b"2"]
