@@ -5,16 +5,19 @@ A wrong argument is an error of the scenario's file, said in one message, before
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pytest
 
+from harness.catalogue import SYMPTOMS
 from harness.lab.lab import Lab
 from harness.lab.settings import PINNED
 from harness.lab.topology import ROUTER, Family, TopologyError, check_names
 from harness.lab.withholding import Cause
 from harness.plugin_kernels import KERNEL_PARTS
+from harness.tcp.states import State
 from harness.tcp.timers import DEFAULTS, LONGEST_BY
 
 FAMILIES: tuple[Family, ...] = ("ipv4", "ipv6")
@@ -32,6 +35,9 @@ MARKERS = (
     "also with --lab-require, because no package brings it: --lab-virtual runs it",
     "shortened(host={setting: value, …}): settings of a host that only make this scenario shorter, "
     "written when its lab opens; --lab-defaults leaves them out",
+    "phenomenon(*numbers, symptom=…, client=…, server=…, errno=…, predict=…, lasts=…, "
+    "settings=(…)): an entry of the catalogue of timeouts: what a person sees, the states of both "
+    "ends, what the program gets, how long it takes and what changes that",
 )
 TWO_HOSTS = ("client", "server")
 """The hosts of a lab whose scenario wishes no others."""
@@ -219,6 +225,28 @@ def _not_shorter(name: object, value: object) -> str:
     return ""
 
 
+def _check_phenomenon(mark: pytest.Mark) -> None:
+    if not mark.args or not all(type(each) is int and each > 0 for each in mark.args):
+        raise _wrong(mark, "it takes numbers of the catalogue, from 1", _PHENOMENON)
+    for name, value in mark.kwargs.items():
+        if name not in _PHENOMENON_SAYS:
+            raise _wrong(
+                mark, f"there is no {name!r}, only {', '.join(_PHENOMENON_SAYS)}", _PHENOMENON
+            )
+        if not isinstance(value, _PHENOMENON_SAYS[name]) or not value:
+            kind = _PHENOMENON_SAYS[name].__name__
+            raise _wrong(mark, f"{name} is a {kind}, not {value!r}", _PHENOMENON)
+    if mark.kwargs.get("symptom") not in SYMPTOMS:
+        raise _wrong(mark, f"symptom is one of {', '.join(SYMPTOMS)}", _PHENOMENON)
+    for end in ("client", "server"):
+        for word in str(mark.kwargs.get(end, "CLOSED")).replace(",", " ").split():
+            if word not in State.__members__:
+                raise _wrong(mark, f"{end}: {word} is no state as psutil spells it", _PHENOMENON)
+    for word in str(mark.kwargs.get("errno", "EPERM")).replace(",", " ").split():
+        if word not in errno.errorcode.values():
+            raise _wrong(mark, f"errno: {word} is no name of an errno", _PHENOMENON)
+
+
 def _check_hosts(marks: Iterable[pytest.Mark]) -> None:
     """Have `shortened` name only hosts of the lab that the scenario asks for."""
     wishes: dict[str, Any] = {}
@@ -234,12 +262,20 @@ def _check_hosts(marks: Iterable[pytest.Mark]) -> None:
             raise _wrong(mark, f"{host!r} is no host of its lab: {', '.join(hosts)}", _SHORTENED)
 
 
+_PHENOMENON = (
+    'phenomenon(2, symptom="connect hangs", client="SYN_SENT", errno="ETIMEDOUT", predict="syn")'
+)
+_PHENOMENON_SAYS = {
+    **dict.fromkeys(("symptom", "client", "server", "errno", "predict", "lasts"), str),
+    "settings": tuple,
+}
 _SHORTENED = 'shortened(client={"net.ipv4.tcp_syn_retries": 1})'
 _CHECKERS: Mapping[str, Callable[[pytest.Mark], None]] = {
     "cause": _check_cause,
     "claims": _check_claims,
     "families": _check_families,
     "kernel": _check_kernel,
+    "phenomenon": _check_phenomenon,
     "programs": _check_programs,
     "shortened": _check_shortened,
     "topology": _check_topology,
