@@ -65,6 +65,16 @@ def test_keepalive_and_connection_tracking() -> None:
 
 
 @pytest.mark.parametrize(
+    ("wanted", "length"), [(0, 0.7), (1, 1), (2, 2), (60, 60), (61, 2), (90, 60), (300, 480)]
+)
+def test_an_orphan_waits_twice_for_what_is_more_than_a_minute(wanted: int, length: float) -> None:
+    """scenarios/closing/test_fin_timeout.py shows it: 61 seconds are two."""
+    wished = settings(tcp_fin_timeout=wanted)
+    assert longest_in(FIN_WAIT2, wished, orphan=True) == pytest.approx(length)
+    assert shortest_in(FIN_WAIT2, wished, orphan=True) == pytest.approx(length)
+
+
+@pytest.mark.parametrize(
     ("state", "orphan", "least", "most"),
     [
         (FIN_WAIT1, True, 102.2, 205.2),

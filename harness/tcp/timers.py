@@ -165,6 +165,22 @@ def keepalive_limit(settings: Mapping[str, str]) -> float:
     return float(setting(settings, "tcp_keepalive_time") + probes * gap)
 
 
+def fin_wait2_length(settings: Mapping[str, str]) -> float:
+    """How long an orphan waits for its peer's FIN, which does not come; seconds.
+
+    tcp_fin_timeout, and what is more than a minute twice: first the whole socket waits as long as
+    tcp_fin_timeout is longer than TIME_WAIT, and then what is left of it in TIME_WAIT's place waits
+    as long again (tcp_close() in net/ipv4/tcp.c, tcp_keepalive_timer() in net/ipv4/tcp_timer.c, up
+    to Linux 7.3). No shorter than three and a half RTO (tcp_fin_time() in include/net/tcp.h).
+    """
+    wanted = float(setting(settings, "tcp_fin_timeout"))
+    shortest = 3.5 * MINIMUM_RTO
+    if wanted <= TIME_WAIT_LENGTH:
+        return max(wanted, shortest)
+    over = wanted - TIME_WAIT_LENGTH
+    return over + max(over, shortest)
+
+
 def conntrack_limit(settings: Mapping[str, str], state: str) -> float:
     """How long connection tracking remembers a silent flow in one of its own states.
 
@@ -197,7 +213,7 @@ def longest_in(state: State, settings: Mapping[str, str], *, orphan: bool) -> fl
     if state in REPEATING:
         return longest_unacknowledged(settings, orphan=orphan)
     if state is State.FIN_WAIT2 and orphan:
-        return float(setting(settings, "tcp_fin_timeout"))
+        return fin_wait2_length(settings)
     return TIME_WAIT_LENGTH if state is State.TIME_WAIT else None
 
 
@@ -211,7 +227,7 @@ LONGEST_BY: Mapping[str, Callable[[Mapping[str, str]], float]] = {
     "net.ipv4.tcp_synack_retries": lambda settings: synack_schedule(settings)[-1],
     "net.ipv4.tcp_retries2": lambda settings: longest_unacknowledged(settings, orphan=False),
     "net.ipv4.tcp_orphan_retries": lambda settings: longest_unacknowledged(settings, orphan=True),
-    "net.ipv4.tcp_fin_timeout": _longest_of("tcp_fin_timeout"),
+    "net.ipv4.tcp_fin_timeout": fin_wait2_length,
     "net.ipv4.tcp_keepalive_time": keepalive_limit,
     "net.ipv4.tcp_keepalive_intvl": keepalive_limit,
     "net.ipv4.tcp_keepalive_probes": keepalive_limit,
