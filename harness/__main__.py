@@ -10,6 +10,7 @@ usage: python -m harness doctor
        python -m harness show FILE
        python -m harness netstat TIMELINE.jsonl --host HOST [--at SECONDS]
        python -m harness compare REPORT REPORT [-v]
+       python -m harness predict KIND [--set SETTING=VALUE] [--option OPTION=VALUE]
        python -m harness kernel build|list|remove
        python -m harness virtual [options] -- COMMAND
 
@@ -22,6 +23,8 @@ usage: python -m harness doctor
            `netstat -antp` would have
   compare  say whether two runs agree, of each scenario that both reports have: states,
            what was sent again and when, how calls ended; exit status 1 when they do not
+  predict  say what this kernel, or another, does with silence: when it sends what again,
+           when it gives up, with which errno; `python -m harness predict --help`
   kernel   build, list and remove virtual kernels, whose clocks are their own: hours of
            waiting take seconds; `python -m harness kernel --help` tells more
   virtual  run any command in one of them, on this machine's files;
@@ -34,6 +37,7 @@ MODULES = {
     "show": "harness.show",
     "netstat": "harness.netstat",
     "compare": "harness.compare",
+    "predict": "harness.predict",
     "kernel": "harness.virtual.kernel_command",
     "virtual": "harness.virtual.run_command",
 }
