@@ -5,12 +5,13 @@ from harness.evidence.schedules import (
     faults,
     repetitions,
 )
+from harness.tcp.prediction import KINDS, Prediction
 from harness.tcp.segment import Address, Segment
 from harness.tcp.timers import early, late, syn_schedule, synack_schedule
 from tests.recorded import at
 
 SECOND = 1_000_000_000
-SCHEDULE = (0.0, 1.0, 3.0, 7.0)
+SCHEDULE = Prediction(KINDS["syn"], (1.0, 3.0), 7.0, "ETIMEDOUT")
 START = 1_700_000_000 * SECOND
 
 
@@ -78,11 +79,36 @@ def test_one_too_few_or_too_many_is_a_fault() -> None:
 
 def test_the_explanation_has_expected_beside_seen() -> None:
     seen = repeated(0.5, 3.0, given_up=(6.99, 7.01))
-    text = explain_schedule("client.40000", "SYN", seen, SCHEDULE)
-    assert "client.40000 did not repeat its SYN on schedule" in text
+    text = explain_schedule("client.40000", seen, SCHEDULE)
+    assert "client.40000 did not do with its SYN what was predicted" in text
     assert "expected  again at 1.000, 3.000, given up at 7.000" in text
     assert "seen      again at 0.500, 3.000, given up at 7.010" in text
     assert "repetition 1 came early" in text
+
+
+def test_only_the_first_repetitions_can_be_meant() -> None:
+    assert not faults(repeated(1.0, given_up=None), SCHEDULE, 1)
+    assert not faults(repeated(1.0, 3.0, given_up=None), SCHEDULE, 1)
+    assert faults(repeated(given_up=None), SCHEDULE, 1) == ["sent again 0 times, expected 1"]
+    assert faults(repeated(1.5, given_up=None), SCHEDULE, 1)
+
+
+def test_late_timers_can_let_the_time_run_out_sooner() -> None:
+    sooner = Prediction(KINDS["data"], (1.0, 3.0), 7.0, "ETIMEDOUT", sooner=3.0)
+    assert not faults(repeated(1.0, given_up=(2.9, 3.1)), sooner)
+    assert not faults(repeated(1.0, 3.0, given_up=(6.9, 7.1)), sooner)
+    assert faults(repeated(1.0, given_up=(2.9, 3.1)), SCHEDULE)
+
+
+def test_a_user_timeout_is_counted_from_one_of_the_moments() -> None:
+    """The last gap is what is left of it: the shorter, the later the repetitions were."""
+    limited = Prediction(KINDS["data"], (1.0, 2.0, 4.0), 6.0, "ETIMEDOUT", timed_from=1)
+    assert not faults(repeated(1.0, 2.1, 4.3, given_up=(5.99, 6.1)), limited)
+    assert faults(repeated(1.0, 2.1, 4.3, given_up=(5.5, 5.6)), limited)
+    assert faults(repeated(1.0, 2.1, 4.3, given_up=(6.8, 6.9)), limited)
+    assert faults(repeated(1.0, 2.0, given_up=(5.99, 6.1)), limited)
+    close = Prediction(KINDS["data"], (1.0, 2.0, 4.0), 4.2, "ETIMEDOUT", timed_from=1)
+    assert not faults(repeated(1.0, 2.1, given_up=(4.2, 4.3)), close)
 
 
 def test_syns_of_a_usual_kernel_are_linear_first() -> None:

@@ -1,6 +1,7 @@
 """Whether something was repeated when it should be: moments that were seen against a schedule.
 
-Pure. A kernel timer starts anew with each transmission, so what is judged are the gaps. How early
+Pure. A kernel timer starts anew with each transmission, so what is judged are the gaps; a user
+timeout runs from one of them. How early
 and how late a timer may seem is said in one place, `early` and `late` in `harness.tcp.timers`.
 """
 
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from harness.evidence.events import NANOSECONDS
+from harness.tcp.prediction import Prediction
 from harness.tcp.segment import Segment, distance
 from harness.tcp.timers import early, late
 
@@ -30,25 +32,59 @@ class Repeated:
     given_up: tuple[int, int] | None = None
 
 
-def faults(seen: Repeated, schedule: Sequence[float]) -> list[str]:
-    """What is not on schedule, each as a sentence; nothing when all is.
+def faults(seen: Repeated, made: Prediction, times: int | None = None) -> list[str]:
+    """What is not as predicted, each as a sentence; nothing when all is.
 
-    schedule: seconds from the first transmission (0) through every repetition to the moment of
-    giving up, as `syn_schedule` and `synack_schedule` have it.
+    times: only so many repetitions are meant, and no giving up.
     """
-    wanted = len(schedule) - 2
-    if len(seen.repeats) != wanted:
-        return [f"sent again {len(seen.repeats)} times, expected {wanted}"]
+    if times is not None:
+        wanted = made.moments[:times]
+        return [*_count(seen, len(wanted), exactly=False), *_gaps(seen, (0.0, *wanted))]
+    schedule = _schedule_of(seen, made)
+    problems = _count(seen, len(schedule) - 2, exactly=True) or _gaps(seen, schedule[:-1])
+    if len(seen.repeats) != len(schedule) - 2:
+        return problems
+    if seen.given_up is None:
+        return [*problems, "it was not given up"]
+    start = len(schedule) - 2 if made.timed_from is None else made.timed_from
+    since = (seen.started, *seen.repeats)[start]
+    earliest, latest = (moment - since for moment in seen.given_up)
+    fault = _fault("it was given up", (earliest, latest), schedule[-1] - schedule[start])
+    return [*problems, *filter(None, [fault])]
+
+
+def _schedule_of(seen: Repeated, made: Prediction) -> tuple[float, ...]:
+    """The schedule that this is to be held against, where late timers can make it shorter.
+
+    TCP_USER_TIMEOUT lasts as long with one repetition less, if that may have come too late for it.
+    """
+    whole, repeats = made.schedule, len(seen.repeats)
+    if made.gives_up is None or repeats >= len(made.moments):
+        return whole
+    shorter = (*whole[: repeats + 1], made.gives_up)
+    if made.sooner is not None and whole[repeats + 1] == made.sooner:
+        return whole[: repeats + 2]
+    if made.timed_from is None or repeats < made.timed_from:
+        return whole
+    start = whole[made.timed_from]
+    too_late = late(whole[repeats + 1] - start) >= made.gives_up - start
+    return shorter if too_late else whole
+
+
+def _count(seen: Repeated, wanted: int, *, exactly: bool) -> list[str]:
+    number = len(seen.repeats)
+    if number == wanted or (number > wanted and not exactly):
+        return []
+    return [f"sent again {number} times, expected {wanted}"]
+
+
+def _gaps(seen: Repeated, schedule: Sequence[float]) -> list[str]:
     gaps = [end - start for start, end in pairwise(schedule)]
     sent = [seen.started, *seen.repeats]
-    found = [
+    found = (
         _fault(f"repetition {number} came", (end - start, end - start), gap)
         for number, (start, end, gap) in enumerate(zip(sent, seen.repeats, gaps, strict=False), 1)
-    ]
-    if seen.given_up is None:
-        return [*filter(None, found), "it was not given up"]
-    earliest, latest = (moment - sent[-1] for moment in seen.given_up)
-    found.append(_fault("it was given up", (earliest, latest), gaps[-1]))
+    )
     return [*filter(None, found)]
 
 
@@ -62,20 +98,24 @@ def _fault(what: str, span: tuple[int, int], gap: float) -> str:
     return ""
 
 
-def explain_schedule(who: str, what: str, seen: Repeated, schedule: Sequence[float]) -> str:
+def explain_schedule(who: str, seen: Repeated, made: Prediction, times: int | None = None) -> str:
     """Expected beside seen, in seconds from the first transmission, and every fault."""
     moments = [f"{(each - seen.started) / NANOSECONDS:.3f}" for each in seen.repeats]
     end = "not given up"
     if seen.given_up is not None:
         end = f"given up at {(seen.given_up[1] - seen.started) / NANOSECONDS:.3f}"
-    expected = [f"{each:.3f}" for each in schedule[1:-1]]
+    expected = [f"{each:.3f}" for each in made.moments[:times]]
+    last = (
+        "" if times is not None or made.gives_up is None else f", given up at {made.gives_up:.3f}"
+    )
+    what = made.kind.repeats or made.kind.name
     lines = [
-        f"{who} did not repeat its {what} on schedule",
+        f"{who} did not do with its {what} what was predicted",
         "",
-        f"  expected  again at {', '.join(expected) or '-'}, given up at {schedule[-1]:.3f}",
+        f"  expected  again at {', '.join(expected) or '-'}{last}",
         f"  seen      again at {', '.join(moments) or '-'}, {end}",
     ]
-    return "\n".join(lines + [f"            {each}" for each in faults(seen, schedule)])
+    return "\n".join(lines + [f"            {each}" for each in faults(seen, made, times)])
 
 
 def repetitions(segments: Iterable[Segment]) -> list[Segment]:

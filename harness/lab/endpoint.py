@@ -92,6 +92,7 @@ class Endpoint(WitnessedSocket):
 
     def set_option(self, level: int, name: int, value: int | bytes) -> Call:
         """setsockopt(2)."""
+        self.options_set[level, name] = value
         return self._at_once("setsockopt", level, name, value)
 
     def get_option(self, level: int, name: int, size: int = 0) -> Any:

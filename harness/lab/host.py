@@ -78,7 +78,9 @@ class Host(AddressedHost):
                     or f"  its addresses are {', '.join(sorted(self.addresses))}"
                 )
             ) from error
-        return Listener(self, Address(*local), number)
+        listener = Listener(self, Address(*local), number)
+        listener.options_set.update({(level, name): value for level, name, value in options})
+        return listener
 
     def users_of(self, port: int) -> str:
         """Who has this port of the host, a line each, for people; empty when nobody has."""
@@ -134,6 +136,7 @@ class Host(AddressedHost):
         )
         client = Endpoint(self, Address(*local), target, number)
         client.connecting = call
+        client.options_set.update({(level, name): value for level, name, value in options})
         server = PassiveEnd(listener, target, Address(*local))
         return Connection(client, server)
 

@@ -65,6 +65,7 @@ class PassiveEnd(Endpoint):
     def __init__(self, listener: Listener, local: Address, remote: Address) -> None:
         super().__init__(listener.host, local, remote)
         self.listener = listener
+        self.options_set.update(listener.options_set)
 
     def accept(self) -> None:
         """Take this connection out of the listener's queue; accept(2)."""

@@ -45,6 +45,8 @@ class ObservedSocket:
         self.remote = remote
         self.number = number
         self._connecting: Call | None = None
+        self.options_set: dict[tuple[int, int], int | bytes] = {}
+        """Level and name of each socket option that was set -> its value."""
         self.peer: Endpoint | None = None
         """The other end, where it is known."""
         self._reached = -1

@@ -178,22 +178,29 @@ class WitnessedSocket(ObservedSocket):
         """Expect data, SYN or FIN of this endpoint to have been sent again so many times.
 
         Counted since its first segment, as captured on its own host; waits for what is missing.
-        When is not judged: see `gives_up_on_schedule` for what follows a schedule.
+        When is not judged: see `retransmits_as_predicted`.
         """
         from harness.lab.schedule import retransmits
 
         return retransmits(self, times)
 
-    def gives_up_on_schedule(self) -> tuple[Segment, ...]:
-        """Expect what is unanswered (SYN, SYN-ACK) to be sent again when the kernel's settings say.
+    def retransmits_as_predicted(
+        self, kind: str | None = None, *, times: int | None = None
+    ) -> tuple[Segment, ...]:
+        """Expect what is unanswered to be sent again, and given up, when the kernel's timers say.
 
-        And after the last time the endpoint to be CLOSED, also on time: early or late by no more
-        than a kernel timer may be (`early` and `late` in `harness.tcp.timers`). The segments come
-        back, from the first one on.
+        What they say is worked out from the host's settings, the socket's options and the kernel's
+        version (`harness.tcp.prediction`); early or late by no more than a timer may be (`early`
+        and `late` in `harness.tcp.timers`). `kind` is one of the predictor's (syn, synack, data,
+        probe, keepalive, fin, fin-wait2, time-wait); None: what the endpoint's state and timer say.
+        It waits until the endpoint is CLOSED; with `times`, until it was sent again so often.
+        Every transmission comes back, the first one too; of probes, every probe.
         """
-        from harness.lab.schedule import gives_up_on_schedule
+        from harness.lab.predicted import retransmits_as_predicted
 
-        return gives_up_on_schedule(self)
+        return retransmits_as_predicted(self, kind, times)
+
+    gives_up_on_schedule = retransmits_as_predicted
 
     def stages(self) -> list[Stage]:
         """The states that the endpoint was seen in, oldest first, by all that is recorded."""

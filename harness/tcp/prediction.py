@@ -147,8 +147,9 @@ class Prediction:
 
     moments: when it is sent again, each time; not the first time.
     gives_up: None: never. errno: empty: nobody is there to be told.
-    sooner: the same where a timer that is late, as every timer may be, lets the time run out one
-    repetition earlier; None: it does not.
+    sooner: the same where timers that are late, as each may be, let the time run out with one
+    repetition less; None: they do not.
+    timed_from: which moment of `schedule` TCP_USER_TIMEOUT is counted from; None: it ends nothing.
     remarks: what else the program should know, in sentences.
     """
 
@@ -157,6 +158,7 @@ class Prediction:
     gives_up: float | None
     errno: str
     sooner: float | None = None
+    timed_from: int | None = None
     remarks: tuple[str, ...] = ()
 
     @property
@@ -198,7 +200,15 @@ def _predict(known: Kind, situation: Situation) -> Prediction:
     errno = "" if situation.orphan or kind in ORPHANED else known.errno
     if kind == "fin" and not situation.orphan:
         errno = "ETIMEDOUT"
-    return _as_program_sees(Prediction(known, moments, end, errno, sooner), situation)
+    timed_from = _timed_from(kind, situation) if situation.user_timeout else None
+    made = Prediction(known, moments, end, errno, sooner, timed_from)
+    return _as_program_sees(made, situation)
+
+
+def _timed_from(kind: str, situation: Situation) -> int | None:
+    """[retrans_stamp, icsk_probes_tstamp]: the first SYN, RTO or probe."""
+    first_rto = 1 if situation.loss_probe is None else 2
+    return {"syn": 0, "data": first_rto, "fin": first_rto, "probe": 1}.get(kind)
 
 
 def _latest(situation: Situation, ticks: int) -> int:
@@ -264,4 +274,4 @@ def _as_program_sees(made: Prediction, situation: Situation) -> Prediction:
         return replace(made, remarks=tuple(remarks))
     remark = f"the kernel goes on until {end:g} s, if the program keeps the socket"
     sent = tuple(each for each in made.moments if each <= patience)
-    return Prediction(made.kind, sent, patience, "EINPROGRESS", None, (remark,))
+    return Prediction(made.kind, sent, patience, "EINPROGRESS", remarks=(remark,))
