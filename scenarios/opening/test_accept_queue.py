@@ -12,6 +12,14 @@ from harness.lab import Host, Lab
 pytestmark = pytest.mark.claims("H9", holds=False)
 
 
+@pytest.mark.phenomenon(
+    17,
+    symptom="out of ports or places",
+    client="SYN_SENT, ESTABLISHED",
+    server="LISTEN, ESTABLISHED",
+    lasts="until the server accepts",
+    settings=("listen(backlog)", "net.core.somaxconn", "tcp_syn_retries"),
+)
 @pytest.mark.cause("client.connect", occurrence=4)
 def test_a_backlog_of_three_lets_four_wait(lab: Lab, client: Host, server: Host) -> None:
     lab.step("The server listens with a backlog of three, and does not call accept.")
@@ -28,6 +36,8 @@ def test_a_backlog_of_three_lets_four_wait(lab: Lab, client: Host, server: Host)
     listener.reaches(LISTEN, send_queue=3, receive_queue=4)
 
     lab.step("A fifth connects. Its SYN is dropped, without an answer, and sent again.")
+    overflows = server.counter("TcpExtListenOverflows")
+    drops = server.counter("TcpExtListenDrops")
     fifth = client.connect(listener)
     fifth.client.reaches(SYN_SENT, owner=client)
     dropped = lab.sees("""
@@ -35,6 +45,8 @@ def test_a_backlog_of_three_lets_four_wait(lab: Lab, client: Host, server: Host)
         client > server.80: Flags [S], seq J
     """)
     fifth.server.stays(CLOSED, seconds=0.3)
+    overflows.grows()
+    drops.grows()
     lab.figure([listener.reaches(LISTEN, receive_queue=4), *dropped])
 
     lab.step("The server accepts one. The next SYN of the fifth is answered.")

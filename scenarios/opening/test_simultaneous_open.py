@@ -8,6 +8,13 @@ from harness.lab import Host, Lab
 pytestmark = [pytest.mark.claims("R1"), pytest.mark.cause("server.connect")]
 
 
+@pytest.mark.phenomenon(
+    25,
+    symptom="as it should be",
+    client="SYN_SENT, ESTABLISHED",
+    server="SYN_SENT, SYN_RECV, ESTABLISHED",
+    lasts="until both hear each other",
+)
 def test_two_active_opens_make_one_connection(lab: Lab, client: Host, server: Host) -> None:
     lab.step("Each host drops what the other sends.")
     client_deaf = client.iptables("-A INPUT -s server -j DROP")

@@ -8,6 +8,14 @@ from harness.lab import Host, Lab
 pytestmark = pytest.mark.cause("client.iptables")
 
 
+@pytest.mark.phenomenon(
+    12,
+    symptom="connect hangs",
+    client="SYN_SENT, ESTABLISHED",
+    server="LISTEN, SYN_RECV, ESTABLISHED",
+    lasts="until an answer gets through",
+    settings=("tcp_syn_retries", "tcp_syn_linear_timeouts", "tcp_synack_retries"),
+)
 @pytest.mark.claims("T21")
 def test_syn_recv_while_the_client_does_not_hear_the_server(
     lab: Lab, client: Host, server: Host
@@ -29,6 +37,10 @@ def test_syn_recv_while_the_client_does_not_hear_the_server(
         server.16868 > client: Flags [S.], seq K, ack J+1
     """)
 
+    lab.step("Both repeat what is unanswered: the client its SYN, the server its SYN-ACK.")
+    connection.client.retransmits(1)
+    connection.server.retransmits(1)
+
     lab.step("The rule goes. The next answer gets through, and the handshake is completed.")
     rule.delete()
     connection.client.reaches(ESTABLISHED)
@@ -40,6 +52,14 @@ def test_syn_recv_while_the_client_does_not_hear_the_server(
     """)
 
 
+@pytest.mark.phenomenon(
+    11,
+    symptom="one side only",
+    client="SYN_SENT",
+    server="LISTEN, SYN_RECV, CLOSED",
+    predict="synack",
+    settings=("tcp_synack_retries",),
+)
 @pytest.mark.shortened(server={"net.ipv4.tcp_synack_retries": 1})
 def test_syn_recv_is_given_up(lab: Lab, client: Host, server: Host) -> None:
     lab.step("The server's answer is lost, and then every further SYN of the client too.")

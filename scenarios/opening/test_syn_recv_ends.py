@@ -18,6 +18,14 @@ from harness.lab import Host, Lab
 from harness.lab.numbering import first_number
 
 
+@pytest.mark.phenomenon(
+    6,
+    symptom="connect hangs",
+    client="SYN_SENT, CLOSED",
+    server="LISTEN, SYN_RECV",
+    lasts="until the server's next SYN-ACK",
+    settings=("tcp_synack_retries",),
+)
 @pytest.mark.claims("R7")
 @pytest.mark.cause("client.close")
 def test_a_reset_returns_to_listen(lab: Lab, client: Host, server: Host) -> None:

@@ -41,6 +41,15 @@ def test_syn_sent_until_the_firewall_opens(lab: Lab, client: Host, server: Host)
     """)
 
 
+@pytest.mark.phenomenon(
+    2,
+    symptom="connect hangs",
+    client="SYN_SENT, CLOSED",
+    server="LISTEN",
+    errno="ETIMEDOUT",
+    predict="syn",
+    settings=("tcp_syn_retries", "tcp_syn_linear_timeouts", "TCP_SYNCNT"),
+)
 @pytest.mark.claims("T20", holds=False)
 @pytest.mark.shortened(client={"net.ipv4.tcp_syn_retries": 1})
 @pytest.mark.cause("server.iptables")
@@ -62,6 +71,15 @@ def test_syn_again_every_second_then_time_out(lab: Lab, client: Host, server: Ho
     )
 
 
+@pytest.mark.phenomenon(
+    3,
+    symptom="connect hangs",
+    client="SYN_SENT, CLOSED",
+    server="LISTEN",
+    errno="ETIMEDOUT",
+    predict="syn --set tcp_syn_linear_timeouts=0",
+    settings=("tcp_syn_retries", "tcp_syn_linear_timeouts"),
+)
 @pytest.mark.kernel("tcp_syn_linear_timeouts")
 @pytest.mark.shortened(client={"net.ipv4.tcp_syn_retries": 2})
 @pytest.mark.cause("client.sysctl")

@@ -10,6 +10,7 @@ from harness.lab import Host, Lab
 pytestmark = [pytest.mark.claims("T17", "R2"), pytest.mark.cause("client.connect")]
 
 
+@pytest.mark.phenomenon(1, symptom="refused", errno="ECONNREFUSED", lasts="at once")
 def test_connecting_to_a_closed_port_is_refused(lab: Lab, client: Host, server: Host) -> None:
     lab.step("Nobody listens on the server's port. The client connects.")
     connection = client.connect(server, port=80)
