@@ -65,6 +65,10 @@ def test_link_delete(lab, client, server):
 def test_listen(lab, client, server):
     client.connect(server.listen(port=80)).client.connecting.returns()
 
+@pytest.mark.cause("server.bind")
+def test_bind(lab, server):
+    server.bind(80).returns()
+
 @pytest.mark.cause("client.connect")
 def test_connect(lab, client, server):
     connection = client.connect(server.listen(port=80), source_port=7001)

@@ -16,7 +16,7 @@ from harness.evidence.verdicts import ExpectationFailed
 from harness.tcp.timers import late
 
 if TYPE_CHECKING:
-    from harness.lab.host import Host
+    from harness.lab.addressed_host import AddressedHost
 
 
 def error_name(number: int) -> str:
@@ -27,7 +27,7 @@ def error_name(number: int) -> str:
 class Call:
     """One call; `name` is the system call's."""
 
-    def __init__(self, host: Host, number: int, name: str) -> None:
+    def __init__(self, host: AddressedHost, number: int, name: str) -> None:
         self.host = host
         self.number = number
         self.name = name

@@ -6,11 +6,10 @@ import shlex
 import socket
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
 from harness.evidence.events import RuleChanged
 from harness.evidence.listing import Listing
-from harness.lab.addressed_host import LOOPBACK_ADDRESS, AddressedHost
+from harness.lab.addressed_host import LOOPBACK_ADDRESS
 from harness.lab.call import Call
 from harness.lab.connection import Connection
 from harness.lab.counter import KernelCounter
@@ -19,6 +18,7 @@ from harness.lab.endpoint import Endpoint
 from harness.lab.errors import LabError
 from harness.lab.filtered_capture import ANY, Direction, FilteredCapture
 from harness.lab.flows import sees_flow, watch_conntrack
+from harness.lab.host_sockets import ANY_ADDRESS, FAMILY_NUMBERS, Options, SocketHost
 from harness.lab.listener import Listener, PassiveEnd
 from harness.lab.listings import agreed_listing, recorded_netstat
 from harness.lab.program import Program
@@ -28,23 +28,11 @@ from harness.lab.rules import parse
 from harness.tcp.segment import Address
 from harness.tcp.sizes import SMALLEST_MTU
 
-if TYPE_CHECKING:
-    pass
-
-AGENT_PROCESS = 1
-"""The process that has the built-in endpoints open, in the host's own numbering."""
 DEFAULT_BACKLOG = 128
-FAMILY_NUMBERS = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
-ANY_ADDRESS = {"ipv4": "0.0.0.0", "ipv6": "::"}
-Options = Sequence[tuple[int, int, int | bytes]]
 
 
-class Host(AddressedHost):
+class Host(SocketHost):
     """One host of a lab."""
-
-    def socket(self, what: str, **arguments: Any) -> Any:
-        """Have the agent do something with a built-in socket."""
-        return self.ask("socket", what=what, arguments=arguments)
 
     def listen(
         self,
@@ -82,40 +70,20 @@ class Host(AddressedHost):
         listener.options_set.update({(level, name): value for level, name, value in options})
         return listener
 
-    def users_of(self, port: int) -> str:
-        """Who has this port of the host, a line each, for people; empty when nobody has."""
-        self.lab.settle()
-        timeline = self.lab.timeline
-        found = [timeline.latest(key) for key in timeline.endpoints() if key[0] == self.name]
-        return "\n".join(
-            f"  {seen.local.ip} port {port} is {seen.state}, {self._process_text(seen.owner)}"
-            for seen in found
-            if seen is not None and seen.local.port == port and seen.owner is not None
-        )
-
-    def _process_text(self, pid: int) -> str:
-        if pid == AGENT_PROCESS:
-            return "a built-in endpoint of the scenario"
-        owner = self.program_of(pid)
-        return f"process {pid}" + (f" of {owner[1]!r}" if owner else "")
-
-    def program_of(self, pid: int) -> tuple[int, str] | None:
-        """Number and command line of the program whose process this is or was, if any."""
-        owner: tuple[int, str] | None = self.ask("program", what="owner", number=pid)
-        return owner
-
     def connect(
         self,
         to: Listener | Host,
         port: int | None = None,
         *,
         source_port: int = 0,
+        bound: bool = True,
         options: Options = (),
     ) -> Connection:
         """Begin to connect(2) to a listener, or to a port of a host; returns at once.
 
         The connection's `client.connecting` is the call: ``.returns()`` waits until it is
-        established, ``.fails(errno.ETIMEDOUT)`` until it has failed.
+        established, ``.fails(errno.ETIMEDOUT)`` until it has failed. The socket is bound to its
+        port before; with bound=False connect(2) finds one, or EADDRNOTAVAIL, as in most programs.
         """
         listener = to if isinstance(to, Listener) else Listener(to, Address("", port or 0))
         if port is None and listener.local.port == 0:
@@ -131,7 +99,7 @@ class Host(AddressedHost):
             call=call.number,
             address=target,
             family=family,
-            source=(self.source_towards(listener), source_port),
+            source=(self.source_towards(listener), source_port) if bound else None,
             options=tuple(options),
         )
         client = Endpoint(self, Address(*local), target, number)

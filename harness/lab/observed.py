@@ -192,7 +192,8 @@ class ObservedSocket:
 
 
 def _owner(owner: object) -> Owner | None:
-    from harness.lab.host import AGENT_PROCESS, Host
+    from harness.lab.host import Host
+    from harness.lab.host_sockets import AGENT_PROCESS
 
     if owner is ANYTHING:
         return None

@@ -68,6 +68,23 @@ class Sockets:
         real = _bound(address, family, options)
         return self._adopt(real).number, real.getsockname()[:2]
 
+    def try_bind(
+        self,
+        call: int,
+        address: tuple[str, int],
+        family: int,
+        options: tuple[tuple[int, int, Any], ...],
+    ) -> None:
+        """As `bind`, but recorded as a call: whether the port is free; the socket stays open."""
+        began, text = time.time_ns(), f"port {address[1]}"
+        self.record(CallBegan(began, self.host, call, "bind", text, Address(*address), None))
+        try:
+            _, local = self.bind(address, family, options)
+        except OSError as error:
+            self._ended(call, "bind", error.errno or errno.EIO)
+        else:
+            self._ended(call, "bind", 0, local)
+
     def listen(
         self,
         address: tuple[str, int],
@@ -96,12 +113,15 @@ class Sockets:
         """Begin to connect; returns at once with the socket's number and its own address.
 
         The socket is bound first, so that its port is known also when the connection is refused
-        before connect(2) returns.
+        before connect(2) returns. With no `source` it is not, and connect(2) itself finds a port.
         """
         real = _bound(source, family, options)
-        opened = self._adopt(real, address)
-        self._began(opened, call, "connect", f"{address[0]} port {address[1]}")
+        opened, began = self._adopt(real, address), time.time_ns()
         code = real.connect_ex(address)
+        opened.local = Address(*real.getsockname()[:2])
+        text = f"{address[0]} port {address[1]}"
+        ends = opened.local, opened.remote
+        self.record(CallBegan(began, self.host, call, "connect", text, *ends))
         if code in IN_PROGRESS:
             self._wait(opened, _Call(call, "connect", lambda: _connected(real)), writing=True)
         else:

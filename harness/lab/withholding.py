@@ -22,7 +22,8 @@ from harness.lab.connection import Connection
 from harness.lab.crafted_peer import CraftedPeer, crafted_end
 from harness.lab.endpoint import Endpoint
 from harness.lab.fault import Fault
-from harness.lab.host import ANY_ADDRESS, FAMILY_NUMBERS, Host, Options
+from harness.lab.host import Host
+from harness.lab.host_sockets import ANY_ADDRESS, FAMILY_NUMBERS, Options
 from harness.lab.lab import Lab
 from harness.lab.link import Link, wished
 from harness.lab.listener import Listener, PassiveEnd
@@ -151,9 +152,11 @@ def _connect(
     port: int | None = None,
     *,
     source_port: int = 0,
+    bound: bool = True,
     options: Options = (),
 ) -> Connection:
     """Have the socket bound to the address that it would connect from, and no SYN sent."""
+    del bound  # what is not bound now would have no address to be known by
     listener = to if isinstance(to, Listener) else Listener(to, Address("", port or 0))
     target = host.target_at(listener)
     number, local = _bind(host, (host.source_towards(listener), source_port), options)
@@ -227,6 +230,7 @@ VERBS: Mapping[str, _Verb] = {
     "link": _Verb(Lab, "link", _link_nothing),
     "link.delete": _Verb(Link, "delete", _nothing),
     "listen": _Verb(Host, "listen", _listen),
+    "bind": _Verb(Host, "bind", lambda host, *_, **__: _call_of(host, "bind")),
     "connect": _Verb(Host, "connect", _connect),
     "start": _Verb(Host, "start", _start),
     "crafts": _Verb(Host, "crafts", _craft_nothing),
