@@ -12,6 +12,7 @@ from harness.tcp.timers import (
     late,
     longest_in,
     longest_unacknowledged,
+    reuse_delay,
     syn_schedule,
 )
 
@@ -59,6 +60,10 @@ class Deadlines:
     def keepalive(self, host: Host) -> float:
         """Seconds in which a host gives up a connection with SO_KEEPALIVE whose peer is silent."""
         return late(keepalive_limit(self._lab.settings[host.name])) + self.patience
+
+    def reusable(self, host: Host) -> float:
+        """Seconds after which tcp_tw_reuse gives a TIME_WAIT's port to a new connection."""
+        return late(reuse_delay(self._lab.settings[host.name]))
 
     def forgotten(self, host: Host, state: str = "ESTABLISHED") -> float:
         """Seconds of silence after which a host's connection tracking has forgotten a flow."""

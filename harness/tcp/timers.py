@@ -37,6 +37,7 @@ DEFAULTS = {
     "net.ipv4.tcp_orphan_retries": 0,
     "net.ipv4.tcp_fin_timeout": 60,
     "net.ipv4.tcp_rto_max_ms": 120000,
+    "net.ipv4.tcp_tw_reuse_delay": 1000,
     "net.ipv4.tcp_keepalive_time": 7200,
     "net.ipv4.tcp_keepalive_intvl": 75,
     "net.ipv4.tcp_keepalive_probes": 9,
@@ -179,6 +180,15 @@ def fin_wait2_length(settings: Mapping[str, str]) -> float:
         return max(wanted, shortest)
     over = wanted - TIME_WAIT_LENGTH
     return over + max(over, shortest)
+
+
+def reuse_delay(settings: Mapping[str, str]) -> float:
+    """How long a TIME_WAIT is kept from a new connection of the same end; seconds.
+
+    tcp_tw_reuse_delay (since Linux 6.14); before, until the clock's next whole second
+    (tcp_twsk_unique() in net/ipv4/tcp_ipv4.c).
+    """
+    return setting(settings, "tcp_tw_reuse_delay") / 1000
 
 
 def conntrack_limit(settings: Mapping[str, str], state: str) -> float:

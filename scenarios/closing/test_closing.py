@@ -12,7 +12,15 @@ pytestmark = [
 ]
 
 
+@pytest.mark.phenomenon(
+    59,
+    symptom="close lingers",
+    client="FIN_WAIT1, CLOSING, TIME_WAIT",
+    server="ESTABLISHED, FIN_WAIT1, TIME_WAIT",
+    lasts="until the next retransmission of the FIN",
+)
 def test_closing_while_the_fins_cross(lab: Lab, client: Host, server: Host) -> None:
+    """Both close, and one FIN is lost: that end is CLOSING until the FIN gets through."""
     lab.step("A connection is established.")
     connection = client.connect(server.listen(port=16868))
     connection.client.reaches(ESTABLISHED)

@@ -12,9 +12,17 @@ pytestmark = [
 ]
 
 
+@pytest.mark.phenomenon(
+    59,
+    symptom="as it should be",
+    client="FIN_WAIT1, CLOSING, TIME_WAIT",
+    server="FIN_WAIT1, CLOSING, TIME_WAIT",
+    predict="time-wait",
+)
 def test_both_ends_are_closing_when_the_fins_cross(
     lab: Lab, client: Host, server: Host, wire: Wire
 ) -> None:
+    """Both close at the same time: both are CLOSING, and then both wait in TIME_WAIT."""
     lab.step("A connection is established.")
     connection = client.connect(server.listen(port=16868))
     connection.client.reaches(ESTABLISHED)

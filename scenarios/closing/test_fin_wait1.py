@@ -8,7 +8,15 @@ from harness.lab import Host, Lab
 pytestmark = [pytest.mark.claims("T27"), pytest.mark.cause("client.iptables")]
 
 
+@pytest.mark.phenomenon(
+    52,
+    symptom="close lingers",
+    client="ESTABLISHED, CLOSE_WAIT",
+    server="FIN_WAIT1, FIN_WAIT2",
+    lasts="until the next retransmission of the FIN",
+)
 def test_fin_wait1_while_the_fin_goes_unacknowledged(lab: Lab, client: Host, server: Host) -> None:
+    """A FIN that was lost holds FIN_WAIT1 until the path is healed and the FIN sent again."""
     lab.step("A connection is established.")
     connection = client.connect(server.listen(port=16868))
     connection.client.reaches(ESTABLISHED)

@@ -8,8 +8,16 @@ from harness.lab import Host, Lab
 pytestmark = pytest.mark.claims("H4", "H7", "T14")
 
 
+@pytest.mark.phenomenon(
+    68,
+    symptom="as it should be",
+    client="ESTABLISHED, CLOSE_WAIT, CLOSED",
+    server="ESTABLISHED, FIN_WAIT2, TIME_WAIT",
+    predict="time-wait",
+)
 @pytest.mark.cause("server.close")
 def test_the_server_closes_first(lab: Lab, client: Host, server: Host) -> None:
+    """The server closes first, so TIME_WAIT is the server's."""
     lab.step("A connection is established.")
     connection = client.connect(server.listen(port=16868))
     connection.client.reaches(ESTABLISHED)
@@ -45,8 +53,16 @@ def test_the_server_closes_first(lab: Lab, client: Host, server: Host) -> None:
     lab.figure(closing)
 
 
+@pytest.mark.phenomenon(
+    68,
+    symptom="as it should be",
+    client="ESTABLISHED, FIN_WAIT2, TIME_WAIT",
+    server="ESTABLISHED, CLOSE_WAIT, CLOSED",
+    predict="time-wait",
+)
 @pytest.mark.cause("client.close")
 def test_the_client_closes_first(lab: Lab, client: Host, server: Host) -> None:
+    """The client closes first, so TIME_WAIT is the client's, and with it the port."""
     lab.step("A connection is established.")
     connection = client.connect(server.listen(port=16868))
     connection.client.reaches(ESTABLISHED)

@@ -5,10 +5,19 @@ import pytest
 from harness import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, TIME_WAIT
 from harness.lab import WRITE, Host, Lab
 
-pytestmark = [pytest.mark.claims("T22", "R5"), pytest.mark.cause("client.shutdown")]
+pytestmark = pytest.mark.cause("client.shutdown")
 
 
+@pytest.mark.phenomenon(
+    55,
+    symptom="as it should be",
+    client="FIN_WAIT2, TIME_WAIT",
+    server="CLOSE_WAIT, CLOSED",
+    lasts="until the peer closes",
+)
+@pytest.mark.claims("T22", "R5")
 def test_data_flows_one_way_after_a_half_close(lab: Lab, client: Host, server: Host) -> None:
+    """One direction is closed, the other goes on: FIN_WAIT2 and CLOSE_WAIT with data."""
     lab.step("A connection is established.")
     connection = client.connect(server.listen(port=80))
     connection.server.accept()
@@ -45,3 +54,38 @@ def test_data_flows_one_way_after_a_half_close(lab: Lab, client: Host, server: H
         server > client: Flags [F.], seq K+14, ack J+2
         client > server: Flags [.], ack K+15
     """)
+
+
+@pytest.mark.phenomenon(
+    55,
+    symptom="close lingers",
+    client="FIN_WAIT2",
+    server="CLOSE_WAIT",
+    lasts="until the peer closes",
+    settings=("tcp_fin_timeout", "SO_KEEPALIVE"),
+)
+@pytest.mark.shortened(client={"net.ipv4.tcp_fin_timeout": 1})
+def test_a_half_close_is_held_without_limit(lab: Lab, client: Host, server: Host) -> None:
+    """tcp_fin_timeout ends an orphan's FIN_WAIT2; while a program has the socket, nothing does."""
+    lab.step("Two connections are established.")
+    listener = server.listen(port=80)
+    half_closed, closed = client.connect(listener), client.connect(listener)
+    half_closed.server.accept()
+    half_closed.client.reaches(ESTABLISHED)
+    closed.client.reaches(ESTABLISHED)
+
+    lab.step("The client shuts down the one. Then it closes the other. The server does not close.")
+    half_closed.client.shutdown(WRITE)
+    half_closed.client.reaches(FIN_WAIT2, owner=client)
+    closed.client.close()
+    closed.client.reaches(FIN_WAIT2, owner=None)
+
+    lab.step("tcp_fin_timeout runs out. The one that was closed is gone, the other one is not.")
+    closed.client.reaches(CLOSED)
+    closed.client.spends(FIN_WAIT2)
+    lab.figure(half_closed.client.stays(FIN_WAIT2, owner=client, seconds=0.2))
+    half_closed.server.reaches(CLOSE_WAIT, owner=server)
+
+    lab.step("Also later than that the server's answer arrives.")
+    half_closed.server.send(b"at last")
+    half_closed.client.receives(b"at last")

@@ -8,7 +8,15 @@ from harness.lab import Host, Lab
 pytestmark = [pytest.mark.claims("T31"), pytest.mark.cause("server.iptables")]
 
 
+@pytest.mark.phenomenon(
+    57,
+    symptom="close lingers",
+    client="CLOSE_WAIT, LAST_ACK, CLOSED",
+    server="FIN_WAIT2, TIME_WAIT",
+    lasts="until the next retransmission of the FIN",
+)
 def test_last_ack_until_the_acknowledgement_comes(lab: Lab, client: Host, server: Host) -> None:
+    """The last FIN was lost: LAST_ACK until the path is healed and the FIN sent again."""
     lab.step("A connection is established.")
     connection = client.connect(server.listen(port=16868))
     connection.client.reaches(ESTABLISHED)

@@ -16,7 +16,15 @@ from harness.lab import Host, Lab
 pytestmark = [pytest.mark.claims("T23"), pytest.mark.cause("server.close")]
 
 
+@pytest.mark.phenomenon(
+    48,
+    symptom="as it should be",
+    client="ESTABLISHED, CLOSE_WAIT, LAST_ACK, CLOSED",
+    server="ESTABLISHED, FIN_WAIT1, FIN_WAIT2, TIME_WAIT",
+    predict="time-wait",
+)
 def test_the_states_of_both_closers(lab: Lab, client: Host, server: Host) -> None:
+    """The end that closes first passes FIN_WAIT1 and FIN_WAIT2, and then waits for a minute."""
     lab.step("A connection is established, and the client hears nothing of what follows.")
     connection = client.connect(server.listen(port=16868))
     connection.reaches(client=ESTABLISHED, server=ESTABLISHED)

@@ -8,7 +8,15 @@ from harness.lab import Host, Lab
 pytestmark = [pytest.mark.claims("T30", "R9"), pytest.mark.cause("client.iptables")]
 
 
+@pytest.mark.phenomenon(
+    58,
+    symptom="close lingers",
+    client="CLOSE_WAIT, LAST_ACK, CLOSED",
+    server="FIN_WAIT2, TIME_WAIT",
+    lasts="until the next retransmission of the FIN",
+)
 def test_time_wait_acknowledges_a_repeated_fin(lab: Lab, client: Host, server: Host) -> None:
+    """The last acknowledgement was lost: TIME_WAIT is there to answer the repeated FIN."""
     lab.step("A connection is established, and the server closes first.")
     connection = client.connect(server.listen(port=16868))
     connection.client.reaches(ESTABLISHED)

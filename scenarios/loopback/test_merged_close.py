@@ -23,6 +23,7 @@ CLIENT = Path(__file__).parent / "client.py"
 PATIENT_CLIENT = Path(__file__).parent / "patient_client.py"
 
 
+@pytest.mark.phenomenon(49, symptom="as it should be", lasts="at once")
 @pytest.mark.claims("H8", "H13")
 @pytest.mark.cause(
     "server.start",
@@ -30,6 +31,7 @@ PATIENT_CLIENT = Path(__file__).parent / "patient_client.py"
     stands_for="the client; that the server closes in time is no call of the scenario",
 )
 def test_close_in_three_segments(lab: Lab, server: Host) -> None:
+    """Both ends close at once: three segments, and FIN_WAIT2 is over before anybody can look."""
     lab.step("The ten-line server listens on port 8080.")
     program = server.start([sys.executable, str(SERVER), lab.family])
     listener = program.listens(8080)

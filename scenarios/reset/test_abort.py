@@ -10,7 +10,17 @@ from harness.lab import Host, Lab
 pytestmark = [pytest.mark.claims("T17"), pytest.mark.cause("client.abort")]
 
 
+@pytest.mark.phenomenon(
+    68,
+    symptom="reset",
+    client="ESTABLISHED, CLOSED",
+    server="ESTABLISHED, CLOSED",
+    errno="ECONNRESET, EPIPE",
+    lasts="at once",
+    settings=("SO_LINGER",),
+)
 def test_abort_releases_the_connection_on_both_sides(lab: Lab, client: Host, server: Host) -> None:
+    """One end resets, so nobody gets TIME_WAIT, and both ends are gone at once."""
     lab.step("A connection is established, and the server waits for data.")
     connection = client.connect(server.listen(port=80))
     connection.server.accept()
