@@ -35,6 +35,10 @@ SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
 """What a shell says of a command that it cannot run."""
 SIGNALLED = 128
+FIRST_SECOND = 1.1
+"""While its clock of whole seconds says 0, a kernel takes what it dates by it for not dated: of a
+TIME_WAIT that begins then it knows no timestamp (tw_ts_recent_stamp, tcp_twsk_unique() in
+net/ipv4/tcp_ipv4.c). No machine that boots in real time lets anybody see that."""
 
 _C = ctypes.CDLL(None, use_errno=True)
 
@@ -124,6 +128,7 @@ def _bring_up_loopback() -> None:
 
 def _run(order: Mapping[str, Any], folder: Path) -> int:
     """Run the command and wait for it; whatever else ends meanwhile is only reaped."""
+    time.sleep(max(0.0, FIRST_SECOND - time.clock_gettime(time.CLOCK_MONOTONIC)))
     child = os.fork()
     if child == 0:
         _become(order, folder)

@@ -37,6 +37,7 @@ def test_fin_wait1_while_the_fin_goes_unacknowledged(lab: Lab, client: Host, ser
         server > client: Flags [F.], seq K+1, ack J+1
         server > client: Flags [F.], seq K+1, ack J+1
     """)
+    connection.server.retransmits_as_predicted(times=2)
     connection.client.stays(ESTABLISHED, owner=client, receive_queue=0, seconds=0.3)
     lab.figure([waiting, fin, lost_again])
 

@@ -46,6 +46,7 @@ def test_last_ack_until_the_acknowledgement_comes(lab: Lab, client: Host, server
         client > server: Flags [F.], seq J+1, ack K+2
         client > server: Flags [F.], seq J+1, ack K+2
     """)
+    connection.client.retransmits_as_predicted(times=2)
     connection.server.stays(FIN_WAIT2, owner=None, seconds=0.3)
 
     lab.step("The rule goes. The FIN gets through; with its acknowledgement the client is CLOSED.")
