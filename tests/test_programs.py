@@ -42,6 +42,15 @@ connection, _ = listener.accept()
 connection.recv(1)
 """
 
+TWO_LISTENERS = """
+import socket
+sixth = socket.create_server(("", 8080), family=socket.AF_INET6)
+input()
+fourth = socket.create_server(("", 8080))
+print("both listen")
+input()
+"""
+
 FAMILY = """
 import os, signal
 signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -69,6 +78,27 @@ def test_output_and_status_are_evidence(server: Host) -> None:
     program = server.start(python("import sys; print('out'); sys.exit('err')"))
     assert program.ends() == 1
     assert (program.output, program.errors) == (b"out\n", b"err\n")
+
+
+def test_what_comes_while_a_host_is_asked_is_not_missed(
+    lab: Lab, server: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The listener that counts is seen while the host is asked who has the other one open."""
+    program = server.start(python(TWO_LISTENERS))
+    asked = Host.program_of
+
+    def listens_meanwhile(host: Host, pid: int) -> tuple[int, str] | None:
+        program.type("go\n")
+        program.prints("both listen")
+        host.settle()
+        return asked(host, pid)
+
+    monkeypatch.setattr(program, "_processes", {})
+    monkeypatch.setattr(Host, "program_of", listens_meanwhile)
+    began = lab.now()
+    assert program.listens(8080).local.ip == "0.0.0.0"
+    assert lab.seconds_since(began) < lab.deadlines.programs
+    program.close_input()
 
 
 def test_output_is_waited_for(server: Host) -> None:

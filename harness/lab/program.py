@@ -192,10 +192,21 @@ class Program:
             raise self._failure(f"to print {text!r}")
 
     def _wait_for(self, find: Callable[[], Found | None], what: str) -> Found | None:
+        events = self.host.lab.timeline.events
+
+        def look() -> Found | None:
+            # To find it, the host may be asked whose a process is. What comes before its answer
+            # has been taken in then, so nobody would wake us for it: look again.
+            while True:
+                known = len(events)
+                found = find()
+                if found is not None or len(events) == known:
+                    return found
+
         self.host.lab.wait_until(
-            lambda: self._is_over or find() is not None, f"{self} {what}", None
+            lambda: self._is_over or look() is not None, f"{self} {what}", None
         )
-        return find()
+        return look()
 
     def _failure(self, what: str, *more: str) -> ExpectationFailed:
         parts = (f"{self} was expected {what}", self._circumstances(), *more)
