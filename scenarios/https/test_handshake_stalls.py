@@ -18,6 +18,14 @@ KEY_EXCHANGE = f"{CERTIFICATE}\nclient: ClientKeyExchange, ChangeCipherSpec, Fin
 FINISHED = f"{KEY_EXCHANGE}\nserver: NewSessionTicket, ChangeCipherSpec, Finished"
 
 
+@pytest.mark.phenomenon(
+    74,
+    symptom="hangs",
+    client="ESTABLISHED",
+    server="ESTABLISHED",
+    predict="data",
+    settings=("tcp_retries2", "tcp_rto_max_ms", "TCP_USER_TIMEOUT", "the programs' own timeouts"),
+)
 @pytest.mark.cause("server.iptables", occurrence=1)
 @pytest.mark.programs("openssl")
 def test_each_flight_of_the_handshake_is_lost(
@@ -64,6 +72,14 @@ def test_each_flight_of_the_handshake_is_lost(
     speaking.prints("olleh")
 
 
+@pytest.mark.phenomenon(
+    70,
+    symptom="hangs",
+    client="ESTABLISHED, FIN_WAIT2",
+    server="ESTABLISHED, CLOSE_WAIT",
+    lasts="as long as the client's own timeout, without one for ever",
+    settings=("SO_RCVTIMEO, poll's timeout", "curl: --max-time"),
+)
 @pytest.mark.cause("client.start")
 @pytest.mark.programs("curl")
 def test_a_peer_that_accepts_and_is_silent(lab: Lab, client: Host, server: Host) -> None:
@@ -85,6 +101,14 @@ def test_a_peer_that_accepts_and_is_silent(lab: Lab, client: Host, server: Host)
     connection.server.reaches(CLOSE_WAIT, owner=server)
 
 
+@pytest.mark.phenomenon(
+    70,
+    symptom="hangs",
+    client="ESTABLISHED, FIN_WAIT2",
+    server="ESTABLISHED, CLOSE_WAIT",
+    lasts="as long as the client's own timeout, without one for ever",
+    settings=("SO_RCVTIMEO, poll's timeout", "curl: --max-time"),
+)
 @pytest.mark.cause("client.start", stands_for="the client, which has to be patient first")
 def test_a_peer_that_does_not_even_accept(
     lab: Lab, client: Host, server: Host, programs: Programs
