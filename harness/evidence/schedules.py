@@ -62,7 +62,7 @@ def _schedule_of(seen: Repeated, made: Prediction) -> tuple[float, ...]:
     if made.gives_up is None or repeats >= len(made.moments):
         return whole
     shorter = (*whole[: repeats + 1], made.gives_up)
-    if made.sooner is not None and whole[repeats + 1] == made.sooner:
+    if made.sooner is not None and whole[repeats + 1] >= made.sooner:
         return whole[: repeats + 2]
     if made.timed_from is None or repeats < made.timed_from:
         return whole

@@ -25,7 +25,7 @@ from harness.lab.deadlines import Deadlines
 from harness.lab.errors import HostGone, LabError
 from harness.lab.host import Host
 from harness.lab.line import Line
-from harness.lab.link import link
+from harness.lab.link import Link, link
 from harness.lab.messages import ChannelClosedError
 from harness.lab.progress import Progress
 from harness.lab.request import LabRequest
@@ -54,6 +54,7 @@ class Lab:
         self.rules: list[Rule] = []
         """The filter rules that the scenario made and has not deleted."""
         self.settings: dict[str, dict[str, str]] = {}
+        self.links: list[Link] = []
         self.deadlines = Deadlines(self)
         self.progress: Progress | None = None
         self.keep = False

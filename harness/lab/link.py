@@ -56,6 +56,7 @@ class Link:
         for end in self.ends:
             _end(self.lab, end)
         self.lab.deadlines.patience -= longest_round_trip(self.ends, self.emulation)
+        self.lab.links.remove(self)
 
 
 def link(
@@ -97,7 +98,17 @@ def link(
                 _end(lab, end)
         raise
     lab.deadlines.patience += longest_round_trip(made.ends, emulation)
+    lab.links.append(made)
     return made
+
+
+def held_up(lab: Lab, host: str) -> float:
+    """Seconds that what a host sends waits at its own end, before it is captured."""
+    return sum(
+        each.emulation.delay or 0.0
+        for each in lab.links
+        if any(end.host == host for end in each.ends)
+    )
 
 
 def ends_of(plan: Plan, names: list[str]) -> tuple[End, ...]:

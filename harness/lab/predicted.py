@@ -16,6 +16,7 @@ from harness.evidence.events import NANOSECONDS, SocketSeen
 from harness.evidence.schedules import Repeated, explain_schedule, faults, repetitions
 from harness.evidence.verdicts import ExpectationFailed
 from harness.lab.errors import LabError
+from harness.lab.link import held_up
 from harness.tcp.kernel import Kernel
 from harness.tcp.kernel_settings import OPTIONS
 from harness.tcp.prediction import KINDS, Prediction, predict
@@ -119,16 +120,25 @@ def _out_of(name: str, value: bytes) -> float | None:
 
 
 def _round_trip(endpoint: WitnessedSocket) -> float:
-    """From the last SYN to its answer, on this host; what the kernel took for its first RTO."""
-    asked = None
+    """Of the handshake, in seconds, as the endpoint's kernel measured it for its first RTO.
+
+    For a client from its last SYN; for a server from the SYN, which it answers at once.
+    """
+    began = None
     for segment in endpoint.host.lab.timeline.arrived[endpoint.host.name]:
-        outwards = (segment.source, segment.destination) == (endpoint.local, endpoint.remote)
+        outwards = _is_from(endpoint, segment)
         inwards = (segment.destination, segment.source) == (endpoint.local, endpoint.remote)
-        if outwards and segment.has("S"):
-            asked = segment
-        elif inwards and asked is not None and segment.has("."):
-            return (segment.time - asked.time) / NANOSECONDS
+        if segment.flags == "S" and (inwards or outwards):
+            began = segment.time - outwards * _held_up(endpoint)
+        elif inwards and began is not None and segment.has("."):
+            return (segment.time - began) / NANOSECONDS
     return Situation().round_trip
+
+
+def _held_up(endpoint: WitnessedSocket) -> int:
+    """How much later than it was sent a segment of this host is captured (ns)."""
+    host = endpoint.host
+    return int(held_up(host.lab, host.name) * NANOSECONDS)
 
 
 def _wait(endpoint: WitnessedSocket, made: Prediction, times: int | None) -> None:
@@ -163,7 +173,7 @@ def _repeated(endpoint: WitnessedSocket, kind: str) -> Repeated:
     if seen is not None and seen.state is State.CLOSED:
         closed = (seen.not_before, seen.time)
     sent = transmissions(endpoint, kind)
-    moments = [each.time for each in sent]
+    moments = [each.time - _held_up(endpoint) for each in sent]
     if kind in PROBING:
         return Repeated(_last_heard(endpoint, moments), tuple(moments), closed)
     if not sent:

@@ -147,8 +147,8 @@ class Prediction:
 
     moments: when it is sent again, each time; not the first time.
     gives_up: None: never. errno: empty: nobody is there to be told.
-    sooner: the same where timers that are late, as each may be, let the time run out with one
-    repetition less; None: they do not.
+    sooner: the earliest moment where timers that are late, as each may be, let the time run out
+    with fewer repetitions; None: they do not.
     timed_from: which moment of `schedule` TCP_USER_TIMEOUT is counted from; None: it ends nothing.
     remarks: what else the program should know, in sentences.
     """
