@@ -48,6 +48,7 @@ pytest_plugins: tuple[str, ...] = (
     "harness.plugin_transitions",
     "harness.plugin_ledger",
     "harness.plugin_claims",
+    "harness.plugin_catalogue",
     "harness.plugin_ladder",
     "harness.plugin_pages",
     "harness.plugin_virtual",

@@ -5,19 +5,17 @@ A wrong argument is an error of the scenario's file, said in one message, before
 
 from __future__ import annotations
 
-import errno
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import pytest
 
-from harness.catalogue import SYMPTOMS
 from harness.lab.lab import Lab
 from harness.lab.settings import PINNED
 from harness.lab.topology import ROUTER, Family, TopologyError, check_names
 from harness.lab.withholding import Cause
+from harness.plugin_entries import problems_of_entry
 from harness.plugin_kernels import KERNEL_PARTS
-from harness.tcp.states import State
 from harness.tcp.timers import DEFAULTS, LONGEST_BY
 
 FAMILIES: tuple[Family, ...] = ("ipv4", "ipv6")
@@ -53,7 +51,7 @@ def problem_of(marks: Iterable[pytest.Mark]) -> str | None:
     """What is wrong with the first of our markers that is not written right; None: nothing."""
     marks = list(marks)
     try:
-        for mark in marks:
+        for mark in (*marks, *_of_parameters(marks)):
             checker = _CHECKERS.get(mark.name)
             if checker is not None:
                 checker(mark)
@@ -62,6 +60,14 @@ def problem_of(marks: Iterable[pytest.Mark]) -> str | None:
     except WrongMarkerError as error:
         return str(error)
     return None
+
+
+def _of_parameters(marks: Iterable[pytest.Mark]) -> Iterator[pytest.Mark]:
+    """The markers that single parameters of a scenario have (``pytest.param(…, marks=…)``)."""
+    for mark in marks:
+        if mark.name == "parametrize" and isinstance(mark.args[-1], list | tuple):
+            for values in mark.args[-1]:
+                yield from (getattr(each, "mark", each) for each in getattr(values, "marks", ()))
 
 
 def claims_of(marks: Iterable[pytest.Mark]) -> dict[str, bool]:
@@ -226,25 +232,9 @@ def _not_shorter(name: object, value: object) -> str:
 
 
 def _check_phenomenon(mark: pytest.Mark) -> None:
-    if not mark.args or not all(type(each) is int and each > 0 for each in mark.args):
-        raise _wrong(mark, "it takes numbers of the catalogue, from 1", _PHENOMENON)
-    for name, value in mark.kwargs.items():
-        if name not in _PHENOMENON_SAYS:
-            raise _wrong(
-                mark, f"there is no {name!r}, only {', '.join(_PHENOMENON_SAYS)}", _PHENOMENON
-            )
-        if not isinstance(value, _PHENOMENON_SAYS[name]) or not value:
-            kind = _PHENOMENON_SAYS[name].__name__
-            raise _wrong(mark, f"{name} is a {kind}, not {value!r}", _PHENOMENON)
-    if mark.kwargs.get("symptom") not in SYMPTOMS:
-        raise _wrong(mark, f"symptom is one of {', '.join(SYMPTOMS)}", _PHENOMENON)
-    for end in ("client", "server"):
-        for word in str(mark.kwargs.get(end, "CLOSED")).replace(",", " ").split():
-            if word not in State.__members__:
-                raise _wrong(mark, f"{end}: {word} is no state as psutil spells it", _PHENOMENON)
-    for word in str(mark.kwargs.get("errno", "EPERM")).replace(",", " ").split():
-        if word not in errno.errorcode.values():
-            raise _wrong(mark, f"errno: {word} is no name of an errno", _PHENOMENON)
+    problem = next(problems_of_entry(mark.args, mark.kwargs), None)
+    if problem:
+        raise _wrong(mark, problem, _PHENOMENON)
 
 
 def _check_hosts(marks: Iterable[pytest.Mark]) -> None:
@@ -265,10 +255,6 @@ def _check_hosts(marks: Iterable[pytest.Mark]) -> None:
 _PHENOMENON = (
     'phenomenon(2, symptom="connect hangs", client="SYN_SENT", errno="ETIMEDOUT", predict="syn")'
 )
-_PHENOMENON_SAYS = {
-    **dict.fromkeys(("symptom", "client", "server", "errno", "predict", "lasts"), str),
-    "settings": tuple,
-}
 _SHORTENED = 'shortened(client={"net.ipv4.tcp_syn_retries": 1})'
 _CHECKERS: Mapping[str, Callable[[pytest.Mark], None]] = {
     "cause": _check_cause,

@@ -97,9 +97,8 @@ def situation_of(wishes: argparse.Namespace) -> Situation:
         raise SettingError(f"--hz {wishes.hz} is out of range: kernels have 24 to 1200")
     if not 0 <= wishes.round_trip < 60:
         raise SettingError(f"--round-trip {wishes.round_trip:g} is out of range: 0 to 60 seconds")
-    own = this_kernel()
-    kernel = Kernel.of(wishes.kernel, own.hz) if wishes.kernel else own
-    kernel = Kernel(kernel.version, wishes.hz or kernel.hz)
+    hz = wishes.hz or this_machines_hz()
+    kernel = Kernel.of(wishes.kernel or platform.release(), hz)
     settings = {} if wishes.kernel else this_machines_settings()
     for text in wishes.set:
         name, value = checked_setting(*_pair("--set", "tcp_retries2=8", text), kernel)
@@ -112,9 +111,9 @@ def situation_of(wishes: argparse.Namespace) -> Situation:
     return Situation(kernel, settings, options, orphan, wishes.round_trip)
 
 
-def this_kernel() -> Kernel:
-    """The kernel that runs here, and its HZ as its coarse clock tells it."""
-    return Kernel.of(platform.release(), round(1 / time.clock_getres(CLOCK_MONOTONIC_COARSE)))
+def this_machines_hz() -> int:
+    """Ticks a second, as the coarse clock tells them."""
+    return round(1 / time.clock_getres(CLOCK_MONOTONIC_COARSE))
 
 
 def this_machines_settings() -> dict[str, str]:

@@ -2,6 +2,7 @@
 
     scenarios -> lab, evidence -> tcp        report -> evidence, tls, tcp        tls -> tcp
     ledger (claims and their verdicts): knows nothing; report and the doorbell know it
+    catalogue (its page, and what entries say of their runs) -> evidence, tcp
     lab's recording half -> evidence's event types, tcp
     lab's asking half (what a scenario holds) -> evidence, tls, tcp
     virtual (kernels that are built and booted): knows nothing; the lab does not know it either
@@ -19,15 +20,17 @@ import pytest
 
 from tests.module_trees import PROJECT, Module, dotted, imports, modules
 
-TCP, TLS, EVIDENCE, LEDGER, REPORT, LAB, VIRTUAL = (
-    f"harness.{name}" for name in ("tcp", "tls", "evidence", "ledger", "report", "lab", "virtual")
+TCP, TLS, EVIDENCE, LEDGER, CATALOGUE, REPORT, LAB, VIRTUAL = (
+    f"harness.{name}"
+    for name in ("tcp", "tls", "evidence", "ledger", "catalogue", "report", "lab", "virtual")
 )
-PURE = (TCP, TLS, EVIDENCE, LEDGER, REPORT)
+PURE = (TCP, TLS, EVIDENCE, LEDGER, CATALOGUE, REPORT)
 ARROWS: dict[str, set[str]] = {
     TCP: set(),
     TLS: {TCP},
     EVIDENCE: {TCP, TLS},
     LEDGER: set(),
+    CATALOGUE: {EVIDENCE, TCP},
     REPORT: {EVIDENCE, LEDGER, TCP, TLS},
     LAB: {EVIDENCE, TCP, TLS},
     VIRTUAL: set(),
@@ -104,6 +107,7 @@ def test_arrows_run_one_way(part: str) -> None:
         (TLS, "from harness.evidence.timeline import Timeline"),
         (EVIDENCE, "from harness.lab import Lab"),
         (LEDGER, "from harness.evidence.timeline import Timeline"),
+        (CATALOGUE, "from harness.lab.settings import PINNED"),
         (EVIDENCE, "from ..lab import capture"),
         (REPORT, "def later():\n    from harness.lab.lab import Lab"),
         (LAB, "from harness.report import pcapng"),
