@@ -8,9 +8,17 @@ from harness import CLOSED, ESTABLISHED
 from harness.lab import CraftedPeer, Host, Lab
 
 
+@pytest.mark.phenomenon(
+    35,
+    symptom="reset",
+    server="ESTABLISHED, CLOSED",
+    errno="ECONNRESET",
+    lasts="at once",
+)
 @pytest.mark.claims("T17", "R13")
 @pytest.mark.cause("client.sends")
 def test_the_next_number_ends_the_connection(lab: Lab, crafted: CraftedPeer) -> None:
+    """An RST with exactly the number that is expected next ends a connection at once."""
     reading = crafted.peer.receive()
 
     lab.step("An RST with exactly the number that the server expects next.")
@@ -21,10 +29,18 @@ def test_the_next_number_ends_the_connection(lab: Lab, crafted: CraftedPeer) -> 
     lab.figure([*reset, gone])
 
 
+@pytest.mark.phenomenon(
+    35,
+    symptom="as it should be",
+    server="ESTABLISHED, CLOSED",
+    lasts="until the challenge is answered",
+    settings=("tcp_challenge_ack_limit",),
+)
 @pytest.mark.claims("R13")
 @pytest.mark.claims("T17", holds=False)
 @pytest.mark.cause("client.sends", occurrence=1)
 def test_a_number_in_the_window_is_challenged(lab: Lab, server: Host, crafted: CraftedPeer) -> None:
+    """An RST that only lies in the window ends nothing: a challenge ACK asks for the number."""
     challenges = server.counter("TcpExtTCPChallengeACK")
 
     lab.step("An RST whose number lies in the window, but is not the next: a guess, perhaps.")

@@ -21,9 +21,20 @@ def test_data_outside_the_window_is_answered_with_what_is_expected(
     lab.figure([*answered, crafted.peer.reaches(ESTABLISHED, receive_queue=0)])
 
 
+@pytest.mark.phenomenon(
+    36,
+    symptom="as it should be",
+    server="ESTABLISHED",
+    lasts="until the challenge is answered",
+    settings=("tcp_challenge_ack_limit",),
+)
 @pytest.mark.claims("R14")
 @pytest.mark.cause("client.sends")
 def test_a_syn_in_the_middle_is_challenged(lab: Lab, server: Host, crafted: CraftedPeer) -> None:
+    """A SYN for an established connection, as of a peer that restarted: a challenge ACK.
+
+    Who sent it in earnest knows no such connection, and answers the challenge with RST.
+    """
     challenges = server.counter("TcpExtTCPSYNChallenge")
 
     lab.step("A SYN for a connection that is established: no new one, but a challenge.")

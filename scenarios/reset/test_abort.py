@@ -7,10 +7,9 @@ import pytest
 from harness import CLOSED, ESTABLISHED
 from harness.lab import Host, Lab
 
-pytestmark = [pytest.mark.claims("T17"), pytest.mark.cause("client.abort")]
-
 
 @pytest.mark.phenomenon(
+    37,
     68,
     symptom="reset",
     client="ESTABLISHED, CLOSED",
@@ -19,8 +18,10 @@ pytestmark = [pytest.mark.claims("T17"), pytest.mark.cause("client.abort")]
     lasts="at once",
     settings=("SO_LINGER",),
 )
+@pytest.mark.claims("T17")
+@pytest.mark.cause("client.abort")
 def test_abort_releases_the_connection_on_both_sides(lab: Lab, client: Host, server: Host) -> None:
-    """One end resets, so nobody gets TIME_WAIT, and both ends are gone at once."""
+    """SO_LINGER with a time of zero: close sends RST, and both ends are gone, without TIME_WAIT."""
     lab.step("A connection is established, and the server waits for data.")
     connection = client.connect(server.listen(port=80))
     connection.server.accept()

@@ -7,10 +7,20 @@ import pytest
 from harness import CLOSED, ESTABLISHED
 from harness.lab import Host, Lab
 
-pytestmark = [pytest.mark.claims("T17", "R3"), pytest.mark.cause("client.iptables")]
 
-
+@pytest.mark.phenomenon(
+    40,
+    symptom="works until idle",
+    client="ESTABLISHED, CLOSED",
+    server="ESTABLISHED, CLOSED",
+    errno="ECONNRESET, EPIPE",
+    lasts="until the next write",
+    settings=("SO_KEEPALIVE",),
+)
+@pytest.mark.claims("T17", "R3")
+@pytest.mark.cause("client.iptables")
 def test_a_half_open_connection_is_found_out(lab: Lab, client: Host, server: Host) -> None:
+    """The peer's host forgot the connection, as after a restart: the next write gets a reset."""
     lab.step("A connection is established.")
     connection = client.connect(server.listen(port=80))
     connection.client.reaches(ESTABLISHED)
@@ -41,3 +51,4 @@ def test_a_half_open_connection_is_found_out(lab: Lab, client: Host, server: Hos
     """)
     lab.figure([half_open, *found_out])
     connection.client.receive().fails(errno.ECONNRESET)
+    connection.client.send(b"again?").fails(errno.EPIPE)

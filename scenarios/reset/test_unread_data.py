@@ -4,15 +4,24 @@ import errno
 
 import pytest
 
-from harness import CLOSED, ESTABLISHED
+from harness import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2
 from harness.lab import Host, Lab
 
 
+@pytest.mark.phenomenon(
+    37,
+    symptom="reset",
+    client="ESTABLISHED, CLOSED",
+    server="ESTABLISHED, CLOSED",
+    errno="ECONNRESET, EPIPE",
+    lasts="at once",
+)
 @pytest.mark.claims("T17", "R4")
 @pytest.mark.cause("client.send")
 def test_closing_with_unread_data_resets_the_connection(
     lab: Lab, client: Host, server: Host
 ) -> None:
+    """An end that closes with data unread sends RST: the other end's program gets ECONNRESET."""
     lab.step("A connection is established, and the client waits for an answer.")
     connection = client.connect(server.listen(port=80))
     connection.server.accept()
@@ -42,12 +51,21 @@ def test_closing_with_unread_data_resets_the_connection(
     connection.client.send(b"again").fails(errno.EPIPE)
 
 
+@pytest.mark.phenomenon(
+    39,
+    symptom="writes go nowhere",
+    client="CLOSE_WAIT, CLOSED",
+    server="FIN_WAIT2, CLOSED",
+    errno="EPIPE",
+    lasts="until the second write",
+)
 @pytest.mark.claims("T17")
 @pytest.mark.claims("R5", holds=False)
 @pytest.mark.cause("server.close")
 def test_writing_to_a_closed_peer_is_answered_with_a_reset(
     lab: Lab, client: Host, server: Host
 ) -> None:
+    """The first write to a peer that has closed succeeds, and is lost; the second gets EPIPE."""
     lab.step("A connection is established. The server closes; the client may still send.")
     connection = client.connect(server.listen(port=80))
     connection.client.reaches(ESTABLISHED)
@@ -58,9 +76,11 @@ def test_writing_to_a_closed_peer_is_answered_with_a_reset(
     """)
     connection.server.close()
     connection.client.receives_end()
+    connection.client.reaches(CLOSE_WAIT, owner=client)
+    connection.server.reaches(FIN_WAIT2, owner=None)
 
     lab.step("The client sends. Nobody will ever read that, and the server's kernel says so.")
-    connection.client.send(b"anybody there?")
+    connection.client.send(b"anybody there?").returns(14)
     connection.client.reaches(CLOSED)
     connection.server.reaches(CLOSED)
     refused = lab.sees("""

@@ -1,5 +1,7 @@
 """Connection tracking: the state that a router on the way keeps of a connection, and acts upon."""
 
+import errno
+
 import pytest
 
 from harness import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, SYN_SENT, TIME_WAIT
@@ -61,6 +63,17 @@ def test_a_router_lets_nothing_new_through(
     known.server.receives(b"still here")
 
 
+@pytest.mark.phenomenon(
+    45,
+    symptom="works until idle",
+    client="ESTABLISHED",
+    server="ESTABLISHED",
+    predict="data",
+    settings=(
+        *("nf_conntrack_tcp_timeout_established", "nf_conntrack_tcp_loose"),
+        *("SO_KEEPALIVE", "tcp_keepalive_time", "tcp_retries2", "TCP_USER_TIMEOUT"),
+    ),
+)
 @pytest.mark.cause("router.iptables")
 def test_a_router_forgets_an_idle_connection(
     lab: Lab, client: Host, router: Host, server: Host
@@ -96,3 +109,51 @@ def test_a_router_forgets_an_idle_connection(
     lab.step("Both ends still think that they are connected.")
     connection.client.reaches(ESTABLISHED, send_queue=14)
     connection.server.reaches(ESTABLISHED, receive_queue=0)
+
+
+@pytest.mark.phenomenon(
+    45,
+    symptom="works until idle",
+    client="ESTABLISHED, CLOSED",
+    server="ESTABLISHED",
+    errno="ECONNRESET, EPIPE",
+    lasts="until the next write",
+    settings=(
+        *("nf_conntrack_tcp_timeout_established", "nf_conntrack_tcp_loose"),
+        *("SO_KEEPALIVE", "tcp_keepalive_time"),
+    ),
+)
+@pytest.mark.cause("router.iptables")
+def test_a_router_resets_what_it_has_forgotten(
+    lab: Lab, client: Host, router: Host, server: Host
+) -> None:
+    """A connection that was idle for too long is reset, by a router that has forgotten it."""
+    lab.step("The router forgets a connection that is idle for a second, and refuses it later.")
+    router.watch_conntrack()
+    router.sysctl("net.netfilter.nf_conntrack_tcp_timeout_established", 1)
+    router.sysctl("net.netfilter.nf_conntrack_tcp_loose", 0)
+    router.iptables(
+        "-A FORWARD -p tcp -m conntrack --ctstate INVALID -j REJECT --reject-with tcp-reset"
+    )
+
+    lab.step("A connection is established, and nobody says anything for longer than that.")
+    connection = client.connect(server.listen(port=16868))
+    connection.client.reaches(ESTABLISHED)
+    connection.server.reaches(ESTABLISHED)
+    opened = ["SYN_SENT", "SYN_RECV", "ESTABLISHED"]
+    router.sees_flow(connection, opened)
+    lab.stays_quiet(seconds=lab.deadlines.forgotten(router))
+
+    lab.step("What the client sends then is answered with RST, in the server's name.")
+    reset, sent = client.counter("TcpEstabResets"), server.counter("TcpOutRsts")
+    connection.client.send(b"anybody there?").returns(14)
+    connection.client.reaches(CLOSED)
+    connection.client.receive().fails(errno.ECONNRESET)
+    connection.client.send(b"again?").fails(errno.EPIPE)
+    reset.grows(by=1)
+
+    lab.step("It was the router's. The server has heard nothing of it, and waits for ever.")
+    connection.server.stays(ESTABLISHED, receive_queue=0, seconds=0.2)
+    assert sent.grown == 0
+    router.sees_flow(connection, [*opened, "DESTROYED"])
+    lab.figure([str(reset), str(sent)])

@@ -38,12 +38,22 @@ def test_a_fin_is_acknowledged_later(lab: Lab, client: Host, server: Host) -> No
     lab.figure(f"the FIN was acknowledged after {delay * 1000:.1f} ms")
 
 
+@pytest.mark.phenomenon(
+    43,
+    symptom="as it should be",
+    client="ESTABLISHED",
+    server="ESTABLISHED",
+    lasts="40 ms, and 200 ms at most",
+    settings=("TCP_QUICKACK",),
+)
 @pytest.mark.claims("T11")
 @pytest.mark.cause("server.set_option")
 def test_data_in_a_conversation_is_acknowledged_later(lab: Lab, client: Host, server: Host) -> None:
+    """In a conversation, an acknowledgement waits a little for an answer that it could go with."""
     lab.step("The server's program expects to answer what it gets: TCP_QUICKACK off, tcp(7).")
     connection = client.connect(server.listen(port=80))
     connection.client.reaches(ESTABLISHED)
+    connection.server.reaches(ESTABLISHED)
     connection.server.set_option(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
 
     lab.step("Data comes, and no answer goes. The acknowledgement has waited for one.")
@@ -56,6 +66,46 @@ def test_data_in_a_conversation_is_acknowledged_later(lab: Lab, client: Host, se
     delay = (acknowledgement.time - data.time) / NANOSECONDS
     assert early(DELAYED_ACK) <= delay <= late(LONGEST_DELAYED_ACK)
     lab.figure(f"five octets were acknowledged after {delay * 1000:.1f} ms")
+
+
+@pytest.mark.phenomenon(
+    43,
+    symptom="slow",
+    client="ESTABLISHED",
+    server="ESTABLISHED",
+    lasts="40 ms for each pair of writes",
+    settings=("TCP_NODELAY", "TCP_QUICKACK", "MSG_MORE"),
+)
+@pytest.mark.cause("server.set_option")
+def test_a_second_small_write_waits_for_a_delayed_acknowledgement(
+    lab: Lab, client: Host, server: Host
+) -> None:
+    """Nagle's algorithm meets delayed acknowledgements: write, write, read has a pause each time.
+
+    The second write waits for the acknowledgement of the first; that waits for an answer; the
+    answer waits for the second write.
+    """
+    lab.step("The server's program expects to answer what it gets: TCP_QUICKACK off, tcp(7).")
+    connection = client.connect(server.listen(port=80))
+    connection.client.reaches(ESTABLISHED)
+    connection.server.reaches(ESTABLISHED)
+    connection.server.set_option(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
+
+    lab.step("The client writes a header and a body, with a call for each.")
+    connection.client.send(b"header")
+    connection.client.send(b"body")
+
+    lab.step("The body is sent when the header is acknowledged, which has taken its time.")
+    *_, header, acknowledgement, body = lab.sees("""
+        ...
+        client > server: Flags [P.], seq J:J+6, ack K
+        server > client: Flags [.], ack J+6, length 0
+        client > server: Flags [P.], seq J+6:J+10, ack K
+    """)
+    delay = (acknowledgement.time - header.time) / NANOSECONDS
+    assert early(DELAYED_ACK) <= delay <= late(LONGEST_DELAYED_ACK)
+    connection.server.receives(b"headerbody")
+    lab.figure([header, acknowledgement, body])
 
 
 @pytest.mark.claims("T11", holds=False)

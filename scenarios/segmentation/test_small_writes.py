@@ -14,13 +14,25 @@ PUT_TOGETHER, ONE_BY_ONE = "0", "1"
 """What the program sets TCP_NODELAY to."""
 
 
+@pytest.mark.phenomenon(
+    43,
+    symptom="slow",
+    client="ESTABLISHED",
+    server="ESTABLISHED",
+    lasts="until an acknowledgement gets through",
+    settings=("TCP_NODELAY", "TCP_CORK"),
+)
 def test_three_writes_make_two_segments(lab: Lab, client: Host, server: Host) -> None:
-    """Nagle's algorithm: RFC 896; RFC 9293, section 3.7.4."""
+    """While something is unacknowledged, small writes wait and are put together: Nagle's algorithm.
+
+    RFC 896; RFC 9293, section 3.7.4.
+    """
     lab.step("A program connects. What the server acknowledges from now on does not arrive.")
     listener = server.listen(port=80)
     program = client.start([sys.executable, SMALL_WRITES, "server", PUT_TOGETHER])
     connection = program.connects(listener)
     connection.client.reaches(ESTABLISHED)
+    connection.server.reaches(ESTABLISHED)
     client.iptables("-A INPUT -s server -j DROP")
 
     lab.step("It writes three letters. The first goes at once; the others wait, and go together.")
@@ -34,10 +46,20 @@ def test_three_writes_make_two_segments(lab: Lab, client: Host, server: Host) ->
     lab.figure([segments[0], segments[-1]])
 
 
+@pytest.mark.phenomenon(
+    43,
+    symptom="as it should be",
+    client="ESTABLISHED",
+    server="ESTABLISHED",
+    lasts="at once",
+    settings=("TCP_NODELAY", "tcp_autocorking"),
+)
 def test_three_writes_make_three_segments_without_delay(
     lab: Lab, client: Host, server: Host
 ) -> None:
-    """TCP_NODELAY is not all: autocorking puts writes together while the interface is still busy.
+    """With TCP_NODELAY each small write goes at once, in a segment of its own.
+
+    It is not all: autocorking puts writes together while the interface is still busy.
 
     Linux: tcp_should_autocork() in net/ipv4/tcp.c.
     """
@@ -47,6 +69,7 @@ def test_three_writes_make_three_segments_without_delay(
     program = client.start([sys.executable, SMALL_WRITES, "server", ONE_BY_ONE])
     connection = program.connects(listener)
     connection.client.reaches(ESTABLISHED)
+    connection.server.reaches(ESTABLISHED)
     client.iptables("-A INPUT -s server -j DROP")
 
     lab.step("It writes three letters, and each goes at once in a segment of its own.")
