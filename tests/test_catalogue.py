@@ -138,7 +138,7 @@ class TestSettings:
             assert unknown_setting(short(name)) is None
 
     @pytest.mark.parametrize(
-        "name", ["SO_LINGER", "listen(backlog)", "shutdown()", "curl --max-time"]
+        "name", ["SO_LINGER", "listen(backlog)", "shutdown()", "curl: --max-time, SO_RCVTIMEO"]
     )
     def test_options_calls_and_a_programs_own_are_known(self, name: str) -> None:
         assert unknown_setting(name) is None
@@ -150,6 +150,8 @@ class TestSettings:
             ("SO_LINGR", "'SO_LINGER'"),
             ("frobnicate(2)", "A setting is"),
             ("curl", "A setting is"),
+            ("curl: --max-time, SO_RCVTIME", "'SO_RCVTIMEO'"),
+            ("the programs' own, net.ipv4.tcp_retry2", "'tcp_retries2'"),
             ("patience", "A setting is"),
         ],
     )

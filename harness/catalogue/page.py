@@ -15,7 +15,7 @@ from harness.catalogue.duration import Ask, duration_text
 from harness.catalogue.entries import Entry, Facts
 from harness.catalogue.introduction import INTRODUCTION
 from harness.catalogue.phenomena import PHENOMENA
-from harness.catalogue.settings import short
+from harness.catalogue.settings import is_name, short
 from harness.tcp.states import State
 
 WIDTH = 88
@@ -141,7 +141,7 @@ def _told(facts: Facts, ask: Ask) -> dict[str, str]:
         "states": "; ".join(ends),
         "the program gets": ", ".join(facts.errors),
         "lasts": ", ".join(part for part in (took, facts.lasts) if part),
-        "changed by": ", ".join(f"`{short(name)}`" for name in facts.settings),
+        "changed by": ", ".join(_setting(name) for name in facts.settings),
     }
 
 
@@ -171,8 +171,8 @@ def _indices(chapters: Sequence[Chapter]) -> dict[str, dict[str, list[str]]]:
                 states[_sockets(state)] += chapter.labels
             for name in facts.errors:
                 errors[name] += chapter.labels
-            for name in facts.settings:
-                settings[f"`{short(name)}`"] += chapter.labels
+            for name in filter(is_name, facts.settings):
+                settings[_setting(name)] += chapter.labels
     return {
         "state": {word: labels for word, labels in states.items() if labels},
         "errno": dict(sorted(errors.items())),
@@ -208,6 +208,10 @@ def _ranges(numbers: Sequence[int]) -> str:
     return ", ".join(
         f"{run[0]}-{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in found
     )
+
+
+def _setting(text: str) -> str:
+    return f"`{short(text)}`" if is_name(text) else _plain(text)
 
 
 def _plain(text: str) -> str:

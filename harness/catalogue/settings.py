@@ -1,8 +1,8 @@
 """What can change how long a phenomenon takes: the names that an entry's marker may use.
 
 A sysctl with or without its prefix (``tcp_retries2``), a socket option (``SO_KEEPALIVE``), a system
-call (``listen(backlog)``), or a program's own setting behind the program's name (``curl
---max-time``). A table, because the page must be the same on every machine. Pure.
+call (``listen(backlog)``), or in words a program's own (``curl: --max-time``). A table,
+because the page must be the same on every machine. Pure.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ tcp_timeout_unacknowledged udp_timeout udp_timeout_stream max
 """net/netfilter/nf_conntrack_standalone.c."""
 _IPV4: Final = """
 ip_local_port_range ip_local_reserved_ports ip_no_pmtu_disc ip_forward ip_nonlocal_bind
-icmp_ratelimit udp_rmem_min udp_wmem_min
+icmp_ratelimit icmp_ratemask udp_rmem_min udp_wmem_min route.mtu_expires route.min_pmtu
+route.min_adv_mss
 """
 _CORE: Final = "somaxconn rmem_max wmem_max rmem_default wmem_default netdev_max_backlog"
 _NEIGHBOUR: Final = """
@@ -49,20 +50,19 @@ TCP_USER_TIMEOUT TCP_KEEPIDLE TCP_KEEPINTVL TCP_KEEPCNT TCP_SYNCNT TCP_LINGER2 T
 TCP_NODELAY TCP_CORK TCP_QUICKACK TCP_MAXSEG TCP_WINDOW_CLAMP TCP_FASTOPEN TCP_FASTOPEN_CONNECT
 TCP_NOTSENT_LOWAT TCP_CONGESTION TCP_RTO_MAX_MS TCP_RTO_MIN_US TCP_DELACK_MAX_US
 IP_BIND_ADDRESS_NO_PORT IP_MTU_DISCOVER IPV6_MTU_DISCOVER IP_RECVERR IPV6_RECVERR IPV6_V6ONLY
-O_NONBLOCK SOCK_NONBLOCK MSG_DONTWAIT MSG_NOSIGNAL RLIMIT_NOFILE
+O_NONBLOCK SOCK_NONBLOCK MSG_DONTWAIT MSG_NOSIGNAL MSG_MORE MSG_ZEROCOPY
+RLIMIT_NOFILE
 """
 """socket(7), tcp(7), ip(7), ipv6(7), udp(7); flags that do the same; limits of getrlimit(2)."""
 _CALLS: Final = """
 accept bind close connect kill listen poll epoll_wait read recv select send sendto setsockopt
 shutdown socket write getaddrinfo
 """
-PROGRAMS: Final = frozenset(
-    {"curl", "nc", "nginx", "openssl", "telnet", "iptables", "ip", "dig", "REJECT"}
-)
-"""Programs whose own settings an entry may name, and a target of iptables."""
 _PREFIXES: Final = (
     "net.ipv4.", "net.core.", "net.netfilter.", "net.ipv4.neigh.default.", "net.ipv6.neigh.default."
 )  # fmt: skip
+
+_LIKE_A_NAME: Final = re.compile(r"\b(?:net\.[\w.]+|(?:tcp|nf|SO|TCP|IP|IPV6)_\w+)")
 
 SETTINGS: Final = frozenset(
     [f"tcp_{name}" for name in _TCP.split()]
@@ -83,24 +83,29 @@ def short(name: str) -> str:
     return name
 
 
-def unknown_setting(name: str) -> str | None:
-    """What is wrong with what a marker calls a setting; None when it is one."""
-    if short(name) in SETTINGS or name in OPTIONS or _is_call(name) or _is_of_a_program(name):
+def is_name(text: str) -> bool:
+    """Whether a marker names a setting by this text; if not, it says something in words."""
+    return " " not in text
+
+
+def unknown_setting(text: str) -> str | None:
+    """What is wrong with what a marker calls a setting; None when it is one.
+
+    In words, each that looks like a name of the kernel's has to be one.
+    """
+    names = [text] if is_name(text) else _LIKE_A_NAME.findall(text)
+    wrong = next((name for name in names if not _is_known(name)), None)
+    if wrong is None:
         return None
-    near = get_close_matches(short(name), [*SETTINGS, *OPTIONS], n=1)
+    near = get_close_matches(short(wrong), [*SETTINGS, *OPTIONS], n=1)
     return (
-        f"{name!r} is no setting"
+        f"{wrong!r} is no setting"
         + (f"; did you mean {near[0]!r}?" if near else ".")
-        + " A setting is a sysctl, a socket option, a call such as 'listen(backlog)', or a "
-        "program's own ('curl --max-time')"
+        + " A setting is a sysctl, a socket option, a call such as 'listen(backlog)', or, in "
+        "several words, a program's own ('curl: --max-time')"
     )
 
 
-def _is_call(name: str) -> bool:
-    found = re.fullmatch(r"(\w+)\((.*)\)", name)
-    return found is not None and found[1] in CALLS
-
-
-def _is_of_a_program(name: str) -> bool:
-    program, _, own = name.partition(" ")
-    return program in PROGRAMS and bool(own.strip())
+def _is_known(name: str) -> bool:
+    call = re.fullmatch(r"(\w+)\((.*)\)", name)
+    return short(name) in SETTINGS or name in OPTIONS or bool(call and call[1] in CALLS)
