@@ -153,8 +153,9 @@ def test_a_fin_is_given_up_in_last_ack(lab: Lab, client: Host, server: Host) -> 
 @pytest.mark.phenomenon(
     53,
     symptom="close lingers",
-    client="CLOSE_WAIT",
+    client="CLOSE_WAIT, CLOSED",
     server="FIN_WAIT2, CLOSED",
+    errno="EPIPE",
     predict="fin-wait2",
     settings=("tcp_fin_timeout", "TCP_LINGER2"),
 )
@@ -176,3 +177,15 @@ def test_an_orphan_in_fin_wait2_is_forgotten(lab: Lab, client: Host, server: Hos
     connection.server.reaches(CLOSED)
     connection.server.spends(FIN_WAIT2)
     connection.client.stays(CLOSE_WAIT, owner=client, seconds=0.2)
+
+    lab.step("Its program writes at last: that succeeds, is answered with RST, and then fails.")
+    connection.client.send(b"late").returns(4)
+    connection.client.reaches(CLOSED)
+    connection.client.send(b"later").fails(errno.EPIPE)
+    lab.figure(
+        lab.sees("""
+        ...
+        client > server: Flags [P.], seq J:J+4, ack K, length 4
+        server > client: Flags [R], seq K
+    """)
+    )
