@@ -48,6 +48,7 @@ def test_a_silent_peer_is_found_out(lab: Lab, client: Host, server: Host) -> Non
 
     lab.step("The server hears nothing any more. Nobody has anything to say; the client asks.")
     server.iptables("-A INPUT -s client -j DROP")
+    connection.client.retransmits_as_predicted("keepalive")
     connection.client.reaches(CLOSED, seconds=lab.deadlines.keepalive(client))
     lab.sees("""
         client > server: Flags [.], ack K+1, length 0

@@ -74,7 +74,7 @@ def test_data_in_a_conversation_is_acknowledged_later(lab: Lab, client: Host, se
     client="ESTABLISHED",
     server="ESTABLISHED",
     lasts="40 ms for each pair of writes",
-    settings=("TCP_NODELAY", "TCP_QUICKACK", "MSG_MORE"),
+    settings=("TCP_NODELAY", "TCP_QUICKACK", "TCP_CORK"),
 )
 @pytest.mark.cause("server.set_option")
 def test_a_second_small_write_waits_for_a_delayed_acknowledgement(
