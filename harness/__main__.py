@@ -11,6 +11,7 @@ usage: python -m harness doctor
        python -m harness netstat TIMELINE.jsonl --host HOST [--at SECONDS]
        python -m harness compare REPORT REPORT [-v]
        python -m harness predict KIND [--set SETTING=VALUE] [--option OPTION=VALUE]
+       python -m harness explain DURATION [--errno E] [--state S] [--retransmits N]
        python -m harness kernel build|list|remove
        python -m harness virtual [options] -- COMMAND
 
@@ -25,6 +26,8 @@ usage: python -m harness doctor
            what was sent again and when, how calls ended; exit status 1 when they do not
   predict  say what this kernel, or another, does with silence: when it sends what again,
            when it gives up, with which errno; `python -m harness predict --help`
+  explain  the other way round: which causes fit a duration (131s), an errno, a state or a
+           number of repetitions, with the scenario that shows each
   kernel   build, list and remove virtual kernels, whose clocks are their own: hours of
            waiting take seconds; `python -m harness kernel --help` tells more
   virtual  run any command in one of them, on this machine's files;
@@ -38,6 +41,7 @@ MODULES = {
     "netstat": "harness.netstat",
     "compare": "harness.compare",
     "predict": "harness.predict",
+    "explain": "harness.explain",
     "kernel": "harness.virtual.kernel_command",
     "virtual": "harness.virtual.run_command",
 }
