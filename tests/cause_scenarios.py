@@ -20,7 +20,7 @@ def test_indifferent(lab, client, server):
 """A scenario that passes with its cause and without."""
 
 EVERY_VERB = """
-import signal, socket, sys
+import errno, signal, socket, sys
 from harness import CLOSE_WAIT, FIN_WAIT2
 
 def connected(client, server):
@@ -48,6 +48,17 @@ def test_mtu(lab, client, server):
     client.mtu(1300)
     client.connect(server.listen(port=80))
     lab.sees("client > server: Flags [S], options [mss 1260]")
+
+@pytest.mark.cause("client.route")
+def test_route(lab, client, server):
+    client.route("add prohibit server")
+    client.connect(server.listen(port=80)).client.connecting.fails(errno.EACCES)
+
+@pytest.mark.cause("client.ask_neighbours")
+def test_ask_neighbours(lab, client, server):
+    server.iptables("-A INPUT -p icmpv6 -j DROP")
+    client.ask_neighbours()
+    client.connect(server.listen(port=80)).client.stays(SYN_SENT, seconds=0.2)
 
 @pytest.mark.kernel("netem")
 @pytest.mark.cause("lab.link")

@@ -5,6 +5,7 @@ What is wrong is wrong by one property only, so that it is this property that th
 
 import errno
 import socket
+from select import POLLIN, POLLOUT, POLLRDHUP
 
 import pytest
 
@@ -253,3 +254,28 @@ def test_a_port_in_use_is_named_with_its_user(server: Host) -> None:
 def test_connecting_needs_a_port(client: Host, server: Host) -> None:
     with pytest.raises(LabError, match="which port of server"):
         client.connect(server)
+
+
+def test_a_connect_that_does_not_block(lab: Lab, client: Host, server: Host) -> None:
+    rule = server.iptables("-A INPUT -p tcp --dport 80 -j DROP")
+    made = client.connect(server, port=80, blocking=False)
+    made.client.connecting.fails(errno.EINPROGRESS)
+    waiting = made.client.poll(POLLOUT)
+    assert waiting.pending
+    with pytest.raises(LabError, match="poll cannot begin while an earlier call"):
+        made.client.poll(POLLOUT)
+    rule.delete()
+    waiting.returns("POLLOUT|POLLERR|POLLHUP")
+    with pytest.raises(ExpectationFailed, match="expected  success"):
+        made.client.error().returns()
+    with pytest.raises(ExpectationFailed, match="seen      success"):
+        made.client.error().fails(errno.ECONNREFUSED)
+    assert lab.doubt() is None
+
+
+def test_poll_waits_to_read(connection: Connection) -> None:
+    connection.client.poll(POLLOUT).returns("POLLOUT")
+    waiting = connection.client.poll(POLLIN | POLLRDHUP)
+    assert waiting.pending
+    connection.server.shutdown()
+    waiting.returns("POLLIN|POLLRDHUP")

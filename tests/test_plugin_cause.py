@@ -253,7 +253,7 @@ class TestMarker:
             "cause()": "it takes one call, a host and a verb",
             "cause(1)": "it takes one call, a host and a verb",
             "cause('iptables')": "'iptables' is not a host and a verb, joined by a dot",
-            "cause('client.explode')": "'explode' is none of iptables, sysctl, mtu, link, *",
+            "cause('client.explode')": "'explode' is none of iptables, sysctl, mtu, route, *",
             "cause('client.close', number=2)": "there is no 'number', only occurrence, stands_for",
             "cause('client.close', occurrence=0)": "occurrence counts from 1, so it cannot be 0",
             "cause('client.close', occurrence='2')": "occurrence is '2', not a number",

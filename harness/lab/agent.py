@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.evidence.events import ClockStepped, FramesLost, HostReady, SocketSeen, SysctlSet
-from harness.lab import gate, interfaces, namespaces, netem, settings
+from harness.lab import gate, interfaces, namespaces, netem, routes, settings
 from harness.lab.capture import BLOCKS, BLOCKS_OF_A_WIRE, Capture
 from harness.lab.chosen_captures import ChosenCaptures
 from harness.lab.conntrack import ConntrackEvents
@@ -247,9 +247,9 @@ class Agent:
             what = f"{name} mtu", str(octets), str(before)
             self._channel.send(SysctlSet(time.time_ns(), self._name, *what))
 
-    def do_netem(self, what: str, arguments: tuple[Any, ...] = ()) -> Any:
-        """A function of :mod:`harness.lab.netem`."""
-        return getattr(netem, what)(*arguments)
+    def do_network(self, part: str, what: str, arguments: tuple[Any, ...] = ()) -> Any:
+        """A function of :mod:`harness.lab.netem` or of :mod:`harness.lab.routes`."""
+        return getattr({"netem": netem, "routes": routes}[part], what)(*arguments)
 
     def do_read_sysctl(self, name: str) -> str:
         """A network sysctl of the host, as one line."""

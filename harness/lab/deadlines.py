@@ -70,8 +70,11 @@ class Deadlines:
         return late(conntrack_limit(self._lab.settings[host.name], state))
 
     def call(self, call: Call) -> float:
-        """Seconds in which a call has returned: for connect(2) the whole schedule of its SYNs."""
-        if call.name == "connect":
+        """Seconds in which a call has returned: the whole schedule of the SYNs of a connect(2).
+
+        Also for poll(2), which waits for connect(2) where that does not block.
+        """
+        if call.name in ("connect", "poll"):
             settings = self._lab.settings[call.host.name]
             return late(syn_schedule(settings)[-1]) + self.patience
         return self.pending() + self.patience

@@ -77,6 +77,17 @@ class Endpoint(WitnessedSocket):
         """Expect the end of the peer's data: recv(2) returns nothing."""
         self.receive().returns(b"")
 
+    def poll(self, events: int) -> Call:
+        """Begin poll(2) for POLLIN or for POLLOUT (of :mod:`select`); returns at once.
+
+        Its result names what there is, asked for or not: ``POLLOUT|POLLERR|POLLHUP``.
+        """
+        return self._call("poll", "poll", events=events)
+
+    def error(self) -> Call:
+        """getsockopt(2) of SO_ERROR: fails with what the socket kept for it, and forgets it."""
+        return self._at_once("SO_ERROR")
+
     def shutdown(self, how: int = WRITE) -> Call:
         """shutdown(2): WRITE (a FIN goes out, reading goes on), READ or BOTH."""
         return self._at_once("shutdown", how)

@@ -23,6 +23,7 @@ from harness.lab.listener import Listener, PassiveEnd
 from harness.lab.listings import agreed_listing, recorded_netstat
 from harness.lab.program import Program
 from harness.lab.program_texts import not_started
+from harness.lab.routing import ask_neighbours, route
 from harness.lab.rule import Rule
 from harness.lab.rules import parse
 from harness.tcp.segment import Address
@@ -33,6 +34,9 @@ DEFAULT_BACKLOG = 128
 
 class Host(SocketHost):
     """One host of a lab."""
+
+    route = route
+    ask_neighbours = ask_neighbours
 
     def listen(
         self,
@@ -78,12 +82,15 @@ class Host(SocketHost):
         source_port: int = 0,
         bound: bool = True,
         options: Options = (),
+        blocking: bool = True,
     ) -> Connection:
         """Begin to connect(2) to a listener, or to a port of a host; returns at once.
 
         The connection's `client.connecting` is the call: ``.returns()`` waits until it is
         established, ``.fails(errno.ETIMEDOUT)`` until it has failed. The socket is bound to its
         port before; with bound=False connect(2) finds one, or EADDRNOTAVAIL, as in most programs.
+        With blocking=False the call fails with EINPROGRESS; `Endpoint.poll` waits for what comes of
+        it, and `Endpoint.error` tells that.
         """
         listener = to if isinstance(to, Listener) else Listener(to, Address("", port or 0))
         if port is None and listener.local.port == 0:
@@ -101,6 +108,7 @@ class Host(SocketHost):
             family=family,
             source=(self.source_towards(listener), source_port) if bound else None,
             options=tuple(options),
+            blocking=blocking,
         )
         client = Endpoint(self, Address(*local), target, number)
         client.connecting = call

@@ -200,7 +200,8 @@ def _told(lab: Lab, end: End) -> Told:
 
 
 def _ask(lab: Lab, host: str, what: str, *arguments: object) -> Any:
-    return lab.line(host).ask("netem", {"what": what, "arguments": arguments})
+    wish = {"part": "netem", "what": what, "arguments": arguments}
+    return lab.line(host).ask("network", wish)
 
 
 def _without(what: str, why: str) -> str:

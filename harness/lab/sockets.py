@@ -20,6 +20,8 @@ from harness.evidence.events import CallBegan, CallEnded, Event
 from harness.tcp.segment import Address
 
 IN_PROGRESS = (errno.EINPROGRESS, errno.EAGAIN, errno.EINTR)
+POLL_EVENTS = ("POLLIN", "POLLPRI", "POLLOUT", "POLLERR", "POLLHUP", "POLLRDHUP")
+"""poll(2): the last three but POLLRDHUP come also to who has not asked for them."""
 
 
 @dataclass(slots=True)
@@ -109,11 +111,14 @@ class Sockets:
         family: int,
         source: tuple[str, int] | None,
         options: tuple[tuple[int, int, Any], ...],
+        *,
+        blocking: bool = True,
     ) -> tuple[int, tuple[str, int]]:
         """Begin to connect; returns at once with the socket's number and its own address.
 
         The socket is bound first, so that its port is known also when the connection is refused
         before connect(2) returns. With no `source` it is not, and connect(2) itself finds a port.
+        Not blocking: the call ends with EINPROGRESS.
         """
         real = _bound(source, family, options)
         opened, began = self._adopt(real, address), time.time_ns()
@@ -122,7 +127,7 @@ class Sockets:
         text = f"{address[0]} port {address[1]}"
         ends = opened.local, opened.remote
         self.record(CallBegan(began, self.host, call, "connect", text, *ends))
-        if code in IN_PROGRESS:
+        if code in IN_PROGRESS and blocking:
             self._wait(opened, _Call(call, "connect", lambda: _connected(real)), writing=True)
         else:
             self._ended(call, "connect", code)
@@ -160,6 +165,19 @@ class Sockets:
 
         self._begin(call, opened, "send", f"{len(data)} bytes", attempt, writing=True)
 
+    def poll(self, call: int, number: int, events: int) -> None:
+        """poll(2) for these events, or for what nobody has to ask for; the result names them."""
+        opened, poll = self._open[number], select.poll()
+        poll.register(opened.real, events)
+
+        def attempt() -> str:
+            if ready := poll.poll(0):
+                return poll_words(ready[0][1])
+            raise BlockingIOError
+
+        writing = bool(events & select.POLLOUT)
+        self._begin(call, opened, "poll", poll_words(events), attempt, writing=writing)
+
     def descriptor(self, number: int) -> int:
         """The file descriptor of an open socket."""
         return self._open[number].real.fileno()
@@ -172,6 +190,7 @@ class Sockets:
             "setsockopt": lambda: opened.real.setsockopt(*arguments),
             "getsockopt": lambda: opened.real.getsockopt(*arguments),
             "close": lambda: self._close(opened),
+            "SO_ERROR": lambda: _connected(opened.real),
         }
         self._began(opened, call, name, ", ".join(str(value) for value in arguments))
         try:
@@ -266,6 +285,11 @@ class Sockets:
 
     def _ended(self, call: int, name: str, error: int, result: object = None) -> None:
         self.record(CallEnded(time.time_ns(), self.host, call, name, error, result))
+
+
+def poll_words(events: int) -> str:
+    """poll(2)'s events by their names: ``POLLOUT|POLLERR|POLLHUP``."""
+    return "|".join(name for name in POLL_EVENTS if events & getattr(select, name))
 
 
 def _bound(

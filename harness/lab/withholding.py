@@ -154,6 +154,7 @@ def _connect(
     source_port: int = 0,
     bound: bool = True,
     options: Options = (),
+    **_: Any,
 ) -> Connection:
     """Have the socket bound to the address that it would connect from, and no SYN sent."""
     del bound  # what is not bound now would have no address to be known by
@@ -227,6 +228,8 @@ VERBS: Mapping[str, _Verb] = {
     "iptables": _Verb(Host, "iptables", _apply_nothing),
     "sysctl": _Verb(Host, "sysctl", _read_sysctl, _sets),
     "mtu": _Verb(Host, "mtu", _nothing),
+    "route": _Verb(Host, "route", _nothing),
+    "ask_neighbours": _Verb(Host, "ask_neighbours", _nothing),
     "link": _Verb(Lab, "link", _link_nothing),
     "link.delete": _Verb(Link, "delete", _nothing),
     "listen": _Verb(Host, "listen", _listen),
