@@ -196,9 +196,9 @@ def scenarios_by_line(folder: Path = SCENARIOS) -> Iterator[tuple[str, str]]:
         for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(function, ast.FunctionDef):
                 for line in _predicted(function):
-                    where = f"{path.relative_to(folder.parent)}::{function.name}"
-                    found.setdefault(line, where)
-                    found.setdefault(line.split(" ")[0], where)
+                    found.setdefault(line, f"{path.relative_to(folder.parent)}::{function.name}")
+    for line in sorted(found, key=len):
+        found.setdefault(line.split(" ")[0], found[line])
     yield from found.items()
 
 

@@ -113,7 +113,7 @@ def ranked(seen: Seen, machine: Situation) -> list[Cause]:
     What is in force comes before what somebody changed, and the nearest moment first.
     """
     fitting = [each for each in candidates(machine) if each.is_like(seen) and not each.off(seen)]
-    fitting.sort(key=lambda each: (each.distance, _ratio(each, seen)))
+    fitting.sort(key=lambda each: (each.distance, _ratio(each, seen), len(each.line)))
     found: dict[tuple[str, str], Cause] = {}
     for each in fitting:
         found.setdefault((each.kind or each.title, "" if each.distance else each.title), each)
@@ -127,7 +127,7 @@ def nearest(seen: Seen, machine: Situation) -> Cause | None:
 
 
 def _ratio(cause: Cause, seen: Seen) -> float:
-    """How far off the nominal moment is, in hundredths: of what is alike the commoner comes first."""
+    """How far off the nominal moment is, in hundredths: so the commoner of two alike is first."""
     if not seen.seconds or not cause.seconds:
         return 0.0
     return round(abs(log(seen.seconds / cause.seconds)), 2)
