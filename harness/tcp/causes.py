@@ -113,7 +113,7 @@ def ranked(seen: Seen, machine: Situation) -> list[Cause]:
     What is in force comes before what somebody changed, and the nearest moment first.
     """
     fitting = [each for each in candidates(machine) if each.is_like(seen) and not each.off(seen)]
-    fitting.sort(key=lambda each: (each.distance, _ratio(each, seen), len(each.line)))
+    fitting.sort(key=lambda each: (each.distance, _ratio(each, seen), _words(each)))
     found: dict[tuple[str, str], Cause] = {}
     for each in fitting:
         found.setdefault((each.kind or each.title, "" if each.distance else each.title), each)
@@ -124,6 +124,11 @@ def nearest(seen: Seen, machine: Situation) -> Cause | None:
     """What misses by the least of all that looks so; None: nothing looks so, however long."""
     alike = [each for each in candidates(machine) if each.is_like(seen)]
     return min(alike, key=lambda each: (each.off(seen), each.distance), default=None)
+
+
+def _words(cause: Cause) -> int:
+    """What needs less to be said comes first, and what is no timer of TCP's last."""
+    return len(cause.line.split()) or 9
 
 
 def _ratio(cause: Cause, seen: Seen) -> float:
