@@ -27,6 +27,7 @@ input()
     symptom="hangs",
     client="ESTABLISHED",
     server="ESTABLISHED",
+    errno="EAGAIN",
     lasts="as long as the program has said",
     settings=("SO_RCVTIMEO", "SO_SNDTIMEO"),
 )
