@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.catalogue.entries import Entry, Facts
+from harness.catalogue.entries import Entry
 from harness.catalogue.facts import hold
 from harness.catalogue.page import catalogue_page
 from harness.evidence.verdicts import ExpectationFailed, Inconclusive
 from harness.plugin import LAB, UNSAID
+from harness.plugin_entries import facts_of
 from harness.plugin_ledger import FOLDERS
 from harness.plugin_transitions import ran_all
 from harness.predict import prediction_of
@@ -135,13 +136,8 @@ def entries_of(items: Iterable[pytest.Item], folder: Path) -> list[Entry]:
 
 
 def _entries(item: pytest.Item, file: str) -> Iterator[Entry]:
-    for facts in facts_of(item):
+    for facts in facts_of(item.iter_markers()):
         yield Entry(facts, _title(item), file, item.name.partition("[")[0], _variant(item))
-
-
-def facts_of(item: pytest.Item) -> list[Facts]:
-    """What the markers ``phenomenon`` of a scenario say."""
-    return [Facts.of(mark.args, mark.kwargs) for mark in item.iter_markers("phenomenon")]
 
 
 def _title(item: pytest.Item) -> str:
@@ -168,7 +164,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
         return
     lab = item.stash[LAB]
     try:
-        for facts in facts_of(item):
+        for facts in facts_of(item.iter_markers()):
             hold(facts, lab.timeline, tuple(lab.hosts))
     except (ExpectationFailed, Inconclusive) as error:
         item.stash[UNSAID] = error

@@ -6,13 +6,15 @@ Whether its facts are true is for the evidence of a run to say (`harness.catalog
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import redirect_stderr
 from io import StringIO
 
+import pytest
+
 from harness.catalogue import SYMPTOMS
 from harness.catalogue.duration import KERNEL, NEWEST
-from harness.catalogue.entries import words
+from harness.catalogue.entries import Facts, words
 from harness.catalogue.phenomena import PHENOMENA
 from harness.catalogue.settings import unknown_setting
 from harness.predict import prediction_of
@@ -23,6 +25,11 @@ KINDS: Mapping[str, type] = {
     "settings": tuple,
 }
 """Argument -> of which type it is."""
+
+
+def facts_of(marks: Iterable[pytest.Mark]) -> list[Facts]:
+    """What a scenario's markers ``phenomenon`` say."""
+    return [Facts.of(mark.args, mark.kwargs) for mark in marks if mark.name == "phenomenon"]
 
 
 def problems_of_entry(numbers: tuple[object, ...], said: Mapping[str, object]) -> Iterator[str]:

@@ -20,6 +20,7 @@ import pytest
 from harness.evidence.verdicts import Inconclusive
 from harness.ledger.judging import judge
 from harness.plugin import LAB, UNSAID
+from harness.plugin_entries import facts_of
 from harness.plugin_ledger import LEDGER, asked_for_all
 from harness.plugin_markers import claims_of
 from harness.plugin_reports import folder_name
@@ -151,6 +152,7 @@ def _write(item: pytest.Item, base: Path, problem: BaseException | None) -> None
         phases.append(Phase("teardown", "failed", 0.0, _message(problem)))
     lab = item.stash.get(LAB, None)
     claims = claims_of(item.iter_markers())
+    entries = facts_of(item.iter_markers())
     sentences = item.config.stash[LEDGER].sentences
     result = Result(
         run=item.config.stash[RUN],
@@ -165,6 +167,8 @@ def _write(item: pytest.Item, base: Path, problem: BaseException | None) -> None
         refutes=tuple(claim for claim, holds in claims.items() if not holds),
         figures=tuple(each.text for each in lab.timeline.figures()) if lab else (),
         states=tuple(states_reached(lab.timeline)) if lab else (),
+        phenomena=tuple(str(number) for entry in entries for number in entry.numbers),
+        symptom=entries[0].symptom if entries else "",
         message="\n\n".join(phase.message for phase in phases if phase.message),
         page=lab is not None,
     )

@@ -166,6 +166,8 @@ def result_of(timeline: Timeline, number: int = 0, run: str = RUN) -> Result:
         family="ipv4",
         claims=(f"T{number % 9 + 1}", "H2"),
         states=("client ESTABLISHED", "server FIN_WAIT1" if number % 2 else "server LISTEN"),
+        phenomena=(str(number + 2),) if number % 3 else (),
+        symptom=("", "hangs", "connect hangs")[number % 3],
         message="ExpectationFailed: it was not so\n\n  expected  this" if number % 4 else "",
         page=True,
     )

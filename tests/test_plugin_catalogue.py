@@ -1,11 +1,13 @@
 """``--lab-catalogue`` and markers ``phenomenon`` in real runs of pytest."""
 
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
 from harness.catalogue.introduction import CLIENT, SERVICE
+from harness.report.html.results import read_results
 from tests.module_trees import PROJECT
 from tests.scenario_runs import Runs, runs
 
@@ -43,7 +45,11 @@ class TestFacts:
     @pytest.mark.parametrize("workers", [(), ("-n", "2")])
     def test_a_scenario_that_shows_them_passes(self, runs: Runs, workers: tuple[str, ...]) -> None:
         runs.write(entry())
-        runs.run(*workers).assert_outcomes(passed=1)
+        runs.run(*workers, "--lab-report", "out").assert_outcomes(passed=1)
+        (result,) = read_results(runs.folder / "out")
+        assert (result.phenomena, result.symptom) == (("2",), "connect hangs")
+        index = (runs.folder / "out" / "index.html").read_text()
+        assert re.search(r'<td class="phenomenon" data-order="2">2 connect hangs</td>', index)
 
     @pytest.mark.parametrize("workers", [(), ("-n", "2")])
     def test_a_state_that_was_not_seen_fails(self, runs: Runs, workers: tuple[str, ...]) -> None:

@@ -212,6 +212,13 @@ class TestIndex:
             page.select_option("#verdict", "")
             page.select_option("#state", "LISTEN")
             assert rows.count() == 6
+            page.select_option("#state", "")
+            page.select_option("#symptom", "connect hangs")
+            assert rows.count() == 4
+            assert rows.first.locator(".phenomenon").inner_text() == "4 connect hangs"
+            page.select_option("#symptom", "")
+            page.fill("#text", "test_5 connect hangs")
+            assert rows.count() == 1
             page.fill("#text", "test_10 ipv4")
             assert rows.count() == 1
             page.fill("#text", "no such scenario")
@@ -222,9 +229,14 @@ class TestIndex:
             page = window.open(index_of(tmp_path, 12))
             page.click("th button:text('Duration')")
             durations = page.eval_on_selector_all(
-                "#scenarios .duration", "cells => cells.map(cell => Number(cell.dataset.seconds))"
+                "#scenarios .duration", "cells => cells.map(cell => Number(cell.dataset.order))"
             )
             assert durations == sorted(durations)
+            page.click("th button:text('Phenomenon')")
+            numbers = page.locator("#scenarios .phenomenon").all_inner_texts()
+            assert [each.split()[0] for each in numbers if each] == [*"34679", "10", "12", "13"]
+            assert numbers[-4:] == ["", "", "", ""]
+            page.click("th button:text('Duration')")
             page.click("th button:text('Duration')")
             assert page.get_attribute("th[data-key=duration]", "aria-sort") == "descending"
 

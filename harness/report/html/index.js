@@ -24,7 +24,7 @@
   };
   const key = (row, column) => {
     const cell = row.cells[column];
-    return cell.dataset.seconds ? Number(cell.dataset.seconds) : cell.textContent.toLowerCase();
+    return cell.dataset.order ? Number(cell.dataset.order) : cell.textContent.toLowerCase();
   };
   const sort = (head, column) => {
     const down = head.getAttribute("aria-sort") === "ascending";

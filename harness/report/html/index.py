@@ -16,7 +16,7 @@ from harness.report.html.controls import choice, search, switch, table_of
 from harness.report.html.markup import Markup, escape, page, tag
 from harness.report.html.results import PAGE_FILE, VERDICTS, Result
 
-HEADS = ("Verdict", "Scenario", "Family", "States reached", "Claims", "Duration")
+HEADS = ("Verdict", "Scenario", "Family", "States reached", "Phenomenon", "Claims", "Duration")
 
 
 def index_page(
@@ -72,11 +72,13 @@ def _controls(current: list[Result]) -> Markup:
     """Shown only where there is a script that makes them work."""
     states = sorted({state.rpartition(" ")[2] for result in current for state in result.states})
     claims = sorted({claim for result in current for claim in result.claims}, key=by_number)
+    symptoms = list(dict.fromkeys(result.symptom for result in current if result.symptom))
     verdicts = [verdict for verdict in VERDICTS if any(r.verdict == verdict for r in current)]
     return tag(
         "form",
         search(),
         choice("State", "state", "states", {each: each for each in states}),
+        choice("Symptom", "symptom", "symptom", {_word(each): each for each in sorted(symptoms)}),
         choice("Claim", "claim", "claims", {each: each for each in claims}),
         choice("Verdict", "verdict", "verdict", {each: each for each in verdicts}),
         class_="controls",
@@ -100,17 +102,31 @@ def _row(result: Result, sentences: Mapping[str, str]) -> Markup:
         tag("td", _link(result), _detail(result), class_="what"),
         tag("td", result.family),
         tag("td", *_spaced(chips), class_="chips"),
+        _phenomenon(result),
         tag("td", *_spaced(claim_links(result, sentences, ""))),
         tag(
             "td",
             duration(result.seconds) if result.seconds else "",
             class_="duration",
-            data_seconds=f"{result.seconds:.6f}",
+            data_order=f"{result.seconds:.6f}",
         ),
         data_verdict=result.verdict,
         data_states=" ".join(states),
         data_claims=" ".join(result.claims),
+        data_symptom=_word(result.symptom),
     )
+
+
+def _phenomenon(result: Result) -> Markup:
+    """Its numbers in the catalogue, and what a person sees of it; those without one sort last."""
+    number = result.phenomena[0] if result.phenomena else "1000"
+    text = f"{', '.join(result.phenomena)} {result.symptom}".strip()
+    return tag("td", text, class_="phenomenon", data_order=number)
+
+
+def _word(symptom: str) -> str:
+    """The symptom as one word, for the choice."""
+    return symptom.replace(" ", "-")
 
 
 def _link(result: Result) -> Markup:

@@ -13,7 +13,7 @@ from typing import Literal, get_args
 Verdict = Literal["passed", "failed", "inconclusive", "error", "skipped"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 RESULT_FILE, PAGE_FILE, INDEX_FILE = "result.json", "page.html", "index.html"
-LISTS = ("claims", "refutes", "figures", "states")
+LISTS = ("claims", "refutes", "figures", "states", "phenomena")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class Result:
     claims: what it shows; refutes: those of them that it shows not to hold as written. figures:
     what it measured to prove it.
     states: ``server FIN_WAIT1`` and so on, each once, in the order of time.
+    phenomena: its numbers in the catalogue of timeouts; symptom: what a person sees of them.
     """
 
     run: str
@@ -40,6 +41,8 @@ class Result:
     refutes: tuple[str, ...] = ()
     figures: tuple[str, ...] = ()
     states: tuple[str, ...] = ()
+    phenomena: tuple[str, ...] = ()
+    symptom: str = ""
     message: str = ""
     page: bool = False
     group: str = ""
