@@ -175,7 +175,6 @@ def test_an_orphan_in_fin_wait2_is_forgotten(lab: Lab, client: Host, server: Hos
 
     lab.step("No program waits with the server, and it forgets. The client's end stays as it was.")
     connection.server.reaches(CLOSED)
-    connection.server.spends(FIN_WAIT2)
     connection.client.stays(CLOSE_WAIT, owner=client, seconds=0.2)
 
     lab.step("Its program writes at last: that succeeds, is answered with RST, and then fails.")

@@ -109,6 +109,7 @@ def test_nobody_answers_behind_a_zero_window(lab: Lab, client: Host, server: Hos
 
 @pytest.mark.phenomenon(
     34,
+    61,
     symptom="close lingers",
     client="FIN_WAIT1, FIN_WAIT2",
     server="ESTABLISHED, CLOSE_WAIT",
