@@ -16,7 +16,8 @@ import pytest
 from harness.lab.settings import PINNED
 from harness.plugin_markers import shortened_by
 from harness.system import VIRTUAL
-from harness.tcp.timers import LONGEST_BY, late
+from harness.tcp.limits import LONGEST_BY
+from harness.tcp.timers import late
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 

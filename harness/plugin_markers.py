@@ -16,7 +16,7 @@ from harness.lab.topology import ROUTER, Family, TopologyError, check_names
 from harness.lab.withholding import Cause
 from harness.plugin_entries import problems_of_entry
 from harness.plugin_kernels import KERNEL_PARTS
-from harness.tcp.timers import DEFAULTS, LONGEST_BY
+from harness.tcp.limits import DEFAULTS, LONGEST_BY
 
 FAMILIES: tuple[Family, ...] = ("ipv4", "ipv6")
 

@@ -17,13 +17,13 @@ from harness.catalogue.settings import short, unknown_setting
 from harness.lab.settings import PINNED
 from harness.plugin_entries import problems_of_entry
 from harness.predict import prediction_of
+from harness.tcp.limits import DEFAULTS
 from harness.tcp.prediction import Prediction
 from harness.tcp.states import (
     CLOSE_WAIT,
     CLOSED,
     FIN_WAIT2,
 )
-from harness.tcp.timers import DEFAULTS
 from tests.module_trees import PROJECT
 
 FACTS = Facts(

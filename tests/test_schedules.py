@@ -5,9 +5,10 @@ from harness.evidence.schedules import (
     faults,
     repetitions,
 )
+from harness.tcp.limits import syn_schedule, synack_schedule
 from harness.tcp.prediction import KINDS, Prediction
 from harness.tcp.segment import Address, Segment
-from harness.tcp.timers import early, late, syn_schedule, synack_schedule
+from harness.tcp.timers import early, late
 from tests.recorded import at
 
 SECOND = 1_000_000_000

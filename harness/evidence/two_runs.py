@@ -18,8 +18,9 @@ from harness.evidence.events import NANOSECONDS, CallBegan, HostReady, SysctlSet
 from harness.evidence.passages import Passage, Stage, passages, stages
 from harness.evidence.sendings import Sending, ends, recorded_until, sendings
 from harness.evidence.timeline import EndpointKey, Timeline
+from harness.tcp.limits import setting
 from harness.tcp.states import State
-from harness.tcp.timers import TICK, late, lengths_of, setting
+from harness.tcp.timers import TICK, late, lengths_of
 
 ABSENT = "-"
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.evidence.events import NANOSECONDS
-from harness.tcp.states import State
-from harness.tcp.timers import (
+from harness.tcp.limits import (
     conntrack_limit,
     keepalive_limit,
-    late,
     longest_in,
     longest_unacknowledged,
     reuse_delay,
     syn_schedule,
 )
+from harness.tcp.states import State
+from harness.tcp.timers import late
 
 if TYPE_CHECKING:
     from harness.evidence.events import SocketSeen

@@ -25,11 +25,12 @@ from harness.evidence.testimony import (
 from harness.evidence.verdicts import ExpectationFailed, Inconclusive
 from harness.lab.errors import LabError
 from harness.lab.observed import ObservedSocket
+from harness.tcp.limits import longest_in, shortest_in
 from harness.tcp.matching import Match, match
 from harness.tcp.notation import parse_pattern
 from harness.tcp.segment import Segment
 from harness.tcp.states import State
-from harness.tcp.timers import early, late, longest_in, shortest_in
+from harness.tcp.timers import early, late
 
 
 class WitnessedSocket(ObservedSocket):

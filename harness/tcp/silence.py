@@ -16,15 +16,10 @@ from dataclasses import dataclass, field
 
 from harness.tcp.kernel import Kernel
 from harness.tcp.kernel_settings import value_of
+from harness.tcp.timers import LONGEST_RTO, MINIMUM_RTO, TIME_WAIT_LENGTH
 
 Stretch = Callable[[int], int]
 
-MINIMUM_RTO = 0.2
-"""TCP_RTO_MIN (include/net/tcp.h): the base of all that is counted in doublings; HZ / 5."""
-LONGEST_RTO = 120.0
-"""TCP_RTO_MAX."""
-TIME_WAIT_LENGTH = 60.0
-"""TCP_TIMEWAIT_LEN."""
 LONGEST_LINGER2 = 120
 """TCP_FIN_TIMEOUT_MAX: what a longer TCP_LINGER2 is cut to, in seconds."""
 THIN_REPETITIONS = 6

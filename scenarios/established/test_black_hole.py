@@ -8,7 +8,8 @@ import pytest
 from harness import CLOSED, ESTABLISHED
 from harness.evidence.events import NANOSECONDS
 from harness.lab import Host, Lab
-from harness.tcp.timers import early, late, longest_unacknowledged
+from harness.tcp.limits import longest_unacknowledged
+from harness.tcp.timers import early, late
 
 FEW = 1
 """Doublings of the retransmission timer that this program's host has patience for."""
