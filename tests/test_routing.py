@@ -6,6 +6,7 @@ import pytest
 
 from harness import ESTABLISHED, SYN_SENT
 from harness.evidence.events import SysctlSet
+from harness.evidence.held_back import holds_back
 from harness.lab import Host, Lab, LabError
 
 
@@ -62,3 +63,15 @@ def test_neighbours_answer_who_are_told_to(client: Host, server: Host) -> None:
 def test_a_neighbour_that_was_not_told_to_answer(client: Host, server: Host) -> None:
     client.ask_neighbours()
     client.connect(server.listen(port=80)).client.stays(SYN_SENT, seconds=0.2)
+
+
+@pytest.mark.families("ipv4")
+def test_what_a_host_sends_may_be_kept_before_it_is_captured(
+    lab: Lab, client: Host, server: Host
+) -> None:
+    assert not holds_back(lab.timeline, "client")
+    client.ask_neighbours()
+    assert holds_back(lab.timeline, "client")
+    assert not holds_back(lab.timeline, "server")
+    server.route("add blackhole client")
+    assert holds_back(lab.timeline, "server")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from harness.evidence.events import SysctlSet
+from harness.evidence.events import NEIGHBOURS, ROUTE, SysctlSet
 from harness.lab.addressed_host import AddressedHost
 from harness.lab.errors import LabError
 from harness.lab.routes import KINDS, VERBS
@@ -38,7 +38,7 @@ def route(self: Host, words: str) -> None:
             )
         except OSError as error:
             raise LabError(f"{self.name}: route {words} is refused: {error}") from error
-    _record(self, f"route {words}", "done")
+    _record(self, f"{ROUTE} {words}", "done")
 
 
 def ask_neighbours(self: Host) -> None:
@@ -48,7 +48,7 @@ def ask_neighbours(self: Host) -> None:
     ARP either; of IPv6's questions it answers those that its rules let in.
     """
     self.ask("network", part="routes", what="ask_neighbours")
-    _record(self, "neighbours", "asked for")
+    _record(self, NEIGHBOURS, "asked for")
 
 
 def _read(host: Host, words: str) -> tuple[str, str, str, str]:
