@@ -17,6 +17,7 @@ CLIENTS = Path(__file__).parent / "short_clients.py"
     symptom="sockets pile up",
     client="FIN_WAIT2",
     server="CLOSE_WAIT",
+    errno="EMFILE",
     lasts="until the program closes or ends",
     settings=("RLIMIT_NOFILE",),
 )

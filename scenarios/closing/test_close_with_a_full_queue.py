@@ -40,7 +40,7 @@ def test_an_orphan_is_given_up_with_its_data(lab: Lab, client: Host, server: Hos
 
     lab.step("The client sends much more than that, and closes. Both calls succeed, at once.")
     connection.client.send(MUCH).returns(MUCH)
-    connection.client.close().returns()
+    connection.client.close()
     connection.client.reaches(FIN_WAIT1, owner=None)
     full = connection.server.reaches(ESTABLISHED, owner=server)
 
