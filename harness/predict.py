@@ -11,14 +11,16 @@ import platform
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
-from harness.tcp.kernel import Kernel, UnknownKernel
+from harness.tcp.kernel import NEWEST, Kernel, UnknownKernel
 from harness.tcp.kernel_settings import (
     IPV4,
     OPTIONS,
     SETTINGS,
     SettingError,
+    bare,
     checked_option,
     checked_setting,
 )
@@ -37,7 +39,7 @@ def main(arguments: list[str]) -> int:
     wishes = parser().parse_args(arguments)
     try:
         situation = situation_of(wishes)
-        made = predict(wishes.kind, situation)
+        made = _with_strangers(predict(wishes.kind, situation), wishes)
     except (SettingError, UnknownKernel, UnknownKind) as error:
         sys.stderr.write(f"predict: {error}\n")
         return WRONG_USAGE
@@ -93,12 +95,16 @@ def parser() -> argparse.ArgumentParser:
 def situation_of(wishes: argparse.Namespace) -> Situation:
     """What the command line describes. Raises SettingError, UnknownKernel, UnknownKind."""
     kind_of(wishes.kind)
-    if wishes.hz is not None and not 1 <= wishes.hz <= 1200:
+    if wishes.hz is not None and not 24 <= wishes.hz <= 1200:
         raise SettingError(f"--hz {wishes.hz} is out of range: kernels have 24 to 1200")
     if not 0 <= wishes.round_trip < 60:
         raise SettingError(f"--round-trip {wishes.round_trip:g} is out of range: 0 to 60 seconds")
     hz = wishes.hz or this_machines_hz()
     kernel = Kernel.of(wishes.kernel or platform.release(), hz)
+    if wishes.kernel and kernel.version > NEWEST:
+        raise UnknownKernel(
+            f"{kernel} is newer than all that was measured; the newest is {NEWEST[0]}.{NEWEST[1]}"
+        )
     settings = {} if wishes.kernel else this_machines_settings()
     for text in wishes.set:
         name, value = checked_setting(*_pair("--set", "tcp_retries2=8", text), kernel)
@@ -109,6 +115,15 @@ def situation_of(wishes: argparse.Namespace) -> Situation:
     )
     orphan = wishes.kind in ORPHANED if wishes.orphan is None else wishes.orphan
     return Situation(kernel, settings, options, orphan, wishes.round_trip)
+
+
+def _with_strangers(made: Prediction, wishes: argparse.Namespace) -> Prediction:
+    """What was set and has nothing to do with it is said, and a kernel that nobody has measured."""
+    names = [bare(text.partition("=")[0].strip()) for text in wishes.set]
+    remarks = [f"{name} changes nothing here" for name in names if name not in made.kind.settings]
+    if not wishes.kernel and Kernel.of(platform.release()).version > NEWEST:
+        remarks.append("this kernel is newer than all that was measured")
+    return replace(made, remarks=(*made.remarks, *remarks))
 
 
 def this_machines_hz() -> int:

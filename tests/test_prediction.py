@@ -218,6 +218,11 @@ def test_the_command_for_programs() -> None:
     assert (said["gives_up"], said["errno"]) == (127, "ETIMEDOUT")
 
 
+def test_a_setting_that_changes_nothing_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["data", "--set", "tcp_retries1=5"]) == 0
+    assert "Note: tcp_retries1 changes nothing here." in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
@@ -225,6 +230,7 @@ def test_the_command_for_programs() -> None:
         ("syn --set tcp_syn_retries", "write it like --set tcp_retries2=8"),
         ("syn --option TCP_SYNCNT=", "write it like --option TCP_USER_TIMEOUT=30000"),
         ("syn --kernel 2.6", "older than all that was measured"),
+        ("syn --kernel 99.1", "newer than all that was measured"),
         ("syn --hz 0", "24 to 1200"),
         ("syn --round-trip -1", "0 to 60 seconds"),
     ],

@@ -56,3 +56,5 @@ class Kernel:
 
 OLDEST = (6, 1)
 """The oldest kernel whose timers a run has shown."""
+NEWEST = (7, 3)
+"""The newest one."""
