@@ -16,7 +16,10 @@ from harness.lab import Host, Lab, Program
 CONNECTS = str(Path(__file__).parent / "connects_to_name.py")
 NAME_SERVER = str(Path(__file__).parent / "name_server.py")
 RESOLVER = "nameserver {}\noptions timeout:1 attempts:2"
-SETTINGS = ("resolv.conf: timeout, attempts, more than one nameserver", "RES_OPTIONS")
+SETTINGS = (
+    "resolv.conf: timeout, attempts, more than one nameserver",
+    "the environment: RES_OPTIONS",
+)
 pytestmark = pytest.mark.cause("server.iptables")
 
 
