@@ -2,6 +2,7 @@
 
 READS_SYSCTLS = {
     "harness.doctor.survey": "tells what the machine allows; opens nothing for writing",
+    "harness.predict": "predicts from the sysctls in force; opens nothing for writing",
 }
 READS_NETLINK = {
     "harness.lab.socket_diagnostics": "sock_diag only tells; it cannot change a network",
