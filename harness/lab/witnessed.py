@@ -201,8 +201,6 @@ class WitnessedSocket(ObservedSocket):
 
         return retransmits_as_predicted(self, kind, times)
 
-    gives_up_on_schedule = retransmits_as_predicted
-
     def stages(self) -> list[Stage]:
         """The states that the endpoint was seen in, oldest first, by all that is recorded."""
         return stages(self.host.lab.timeline, self.key)

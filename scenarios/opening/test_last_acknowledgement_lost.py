@@ -37,7 +37,7 @@ def test_a_connection_that_only_the_client_has(lab: Lab, client: Host, server: H
     connection.reaches(client=ESTABLISHED, server=SYN_RECV)
 
     lab.step("The server answers as often as its settings say, then it forgets the client.")
-    connection.server.gives_up_on_schedule()
+    connection.server.retransmits_as_predicted()
     connection.server.reaches(CLOSED)
     listener.reaches(LISTEN, owner=server, receive_queue=0)
 

@@ -95,7 +95,7 @@ def test_a_black_hole_on_the_way(lab: Lab, client: Host, server: Host, router: H
     lab.step("The client connects. Each of its SYNs gets as far as the router.")
     connection = client.connect(listener)
     connection.client.reaches(SYN_SENT, owner=client)
-    connection.client.gives_up_on_schedule()
+    connection.client.retransmits_as_predicted()
     connection.client.connecting.fails(errno.ETIMEDOUT)
     connection.client.reaches(CLOSED)
     lab.never_sees("server.80 > client: Flags [_]")

@@ -37,7 +37,7 @@ def test_poll_wakes_when_the_syns_are_used_up(lab: Lab, client: Host, server: Ho
     assert waiting.pending
 
     lab.step("The kernel gives up. That wakes the program, and the socket has kept the error.")
-    connection.client.gives_up_on_schedule()
+    connection.client.retransmits_as_predicted()
     waiting.returns("POLLOUT|POLLERR|POLLHUP")
     connection.client.error().fails(errno.ETIMEDOUT)
     connection.client.reaches(CLOSED)

@@ -70,7 +70,7 @@ def test_syn_recv_is_given_up(lab: Lab, client: Host, server: Host) -> None:
     server.iptables("-A INPUT -s client -j DROP")
 
     lab.step("The server repeats its answer when its schedule says, then forgets the connection.")
-    connection.server.gives_up_on_schedule()
+    connection.server.retransmits_as_predicted()
     connection.server.reaches(CLOSED)
     listener.stays(LISTEN, owner=server, receive_queue=0, seconds=0.3)
     connection.client.stays(SYN_SENT, owner=client, seconds=0.3)

@@ -60,7 +60,7 @@ def test_syn_again_every_second_then_time_out(lab: Lab, client: Host, server: Ho
     connection.client.reaches(SYN_SENT)
 
     lab.step("Each repetition comes when the kernel's schedule says; then the client gives up.")
-    connection.client.gives_up_on_schedule()
+    connection.client.retransmits_as_predicted()
     connection.client.connecting.fails(errno.ETIMEDOUT)
     connection.client.reaches(CLOSED)
     lab.figure(
@@ -93,7 +93,7 @@ def test_syn_again_at_doubling_intervals(lab: Lab, client: Host, server: Host) -
     connection.client.reaches(SYN_SENT)
 
     lab.step("The second wait is twice the first, and so on; then the client gives up.")
-    _, second, third, *_ = connection.client.gives_up_on_schedule()
+    _, second, third, *_ = connection.client.retransmits_as_predicted()
     assert third.time - second.time >= early(2 * INITIAL_RTO) * NANOSECONDS
     connection.client.connecting.fails(errno.ETIMEDOUT)
     connection.client.reaches(CLOSED)

@@ -48,7 +48,7 @@ def test_one_address_after_the_other(
     program = client.start([sys.executable, CONNECTS, "in sequence", *_addresses(server)])
     sixth = program.connects(listener)
     sixth.client.reaches(SYN_SENT, owner=program)
-    sixth.client.gives_up_on_schedule()
+    sixth.client.retransmits_as_predicted()
 
     lab.step("ETIMEDOUT. Only now it tries IPv4, which answers at once.")
     program.prints("AF_INET6: ETIMEDOUT")
