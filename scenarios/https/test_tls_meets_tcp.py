@@ -1,0 +1,186 @@
+"""Where the ends of TLS and of TCP do not agree, and what a path does to a TLS handshake."""
+
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness import CLOSED, ESTABLISHED
+from harness.lab import Connection, Host, Lab, Program
+from scenarios.https.authority import Authority, Identity
+from scenarios.https.conftest import Programs
+
+SERVER = str(Path(__file__).parent / "ending_server.py")
+CLIENT = str(Path(__file__).parent / "typed_client.py")
+
+
+@pytest.mark.phenomenon(
+    74,
+    symptom="large transfers stall",
+    client="ESTABLISHED",
+    server="ESTABLISHED",
+    predict="data",
+    settings=("MTU of every link", "tcp_mtu_probing", "the length of the certificate chain"),
+)
+@pytest.mark.cause("router.mtu", occurrence=1)
+def test_a_certificate_too_large_for_the_path(
+    lab: Lab,
+    client: Host,
+    router: Host,
+    server: Host,
+    *,
+    programs: Programs,
+    identity: Identity,
+    tmp_path: Path,
+) -> None:
+    """The path takes less than both ends believe: TCP connects, the certificate never comes."""
+    lab.step("The router loses what is larger than 1400 octets, and tells nobody.")
+    router.mtu(1400)
+    chain = tmp_path / "chain.pem"
+    authority = programs.authority.certificate.read_bytes()
+    chain.write_bytes(identity.certificate.read_bytes() + 4 * authority)
+    serving = programs.serve(server, "python", Identity(chain, identity.key))
+    listener = serving.listens(4433)
+
+    lab.step("A client connects and says hello: small segments, which arrive.")
+    speaking = programs.connect(client, "python")
+    connection = speaking.connects(listener)
+    talk = connection.sees_tls("""
+        client: ClientHello
+        server: ServerHello, Certificate, ServerHelloDone
+    """)
+
+    lab.step("The certificates fill whole segments. The server sends the first again and again.")
+    connection.server.retransmits(2)
+    unacknowledged = talk.server.records[-1].end
+    connection.server.reaches(ESTABLISHED, owner=serving, send_queue=unacknowledged)
+    connection.client.reaches(ESTABLISHED, owner=speaking, send_queue=0, receive_queue=0)
+
+    lab.step("The router takes whole segments: the next repetition arrives, and all goes on.")
+    router.mtu(1500)
+    speaking.type("hello\n")
+    speaking.prints("olleh")
+
+
+@pytest.mark.phenomenon(
+    74,
+    symptom="one side only",
+    client="ESTABLISHED, CLOSED",
+    server="ESTABLISHED",
+    errno="ECONNRESET",
+    lasts="at once; at the server for ever",
+    settings=("the firewall's list of names", "SO_KEEPALIVE at the server"),
+)
+@pytest.mark.cause("router.iptables", occurrence=2)
+def test_a_reset_after_the_name_in_the_hello(
+    lab: Lab, client: Host, router: Host, server: Host, *, programs: Programs, identity: Identity
+) -> None:
+    """A firewall lets TCP connect, reads the name in the ClientHello, and resets the client.
+
+    Ours resets whatever the ClientHello says; one that chooses by name looks the same to both ends.
+    """
+    lab.step("A firewall on the way lets the handshake of TCP pass, and rejects the first data.")
+    serving = programs.serve(server, "python", identity)
+    listener = serving.listens(4433)
+    looking = router.iptables("-A FORWARD -p tcp --dport 4433 --tcp-flags PSH PSH -j DROP")
+    router.iptables(
+        "-A FORWARD -p tcp --dport 4433 --tcp-flags PSH PSH -j REJECT --reject-with tcp-reset"
+    )
+
+    lab.step("The client's hello has the name in clear. The firewall keeps it, and looks at it.")
+    answers = client.capture("src host server and tcp", direction="in")
+    speaking = programs.connect(client, "python")
+    connection = speaking.connects(listener)
+    talk = connection.sees_tls("client: ClientHello")
+    assert talk.client_hello.server_name == "server"
+
+    lab.step("It does not like the name: a reset, in the server's name.")
+    looking.delete()
+    speaking.ends(1)
+    speaking.prints("ConnectionResetError")
+    assert [each.flags for each in answers.segments] == ["S.", "R"]
+
+    lab.step("Nothing of that has come to the server: it waits for a hello, for ever.")
+    connection.client.reaches(CLOSED)
+    connection.server.reaches(ESTABLISHED, owner=serving, receive_queue=0)
+
+
+@pytest.mark.phenomenon(
+    74,
+    symptom="reset",
+    client="ESTABLISHED, CLOSED",
+    server="ESTABLISHED, CLOSED",
+    errno="ECONNRESET",
+    lasts="at once",
+    settings=("server: read all before closing",),
+)
+@pytest.mark.cause(
+    "client.type", occurrence=1, stands_for="the request that the server never reads"
+)
+def test_an_alert_is_lost_to_who_writes_first(
+    lab: Lab, client: Host, server: Host, authority: Authority, *, identity: Identity
+) -> None:
+    """The server says why, and closes with bytes unread: who writes next learns of a reset only."""
+    connection, speaking = _alert_with_unread_bytes(lab, client, server, authority, identity)
+
+    lab.step("The client writes more before it reads: the connection is reset, it says.")
+    speaking.type("write\n")
+    speaking.prints("ECONNRESET")
+    connection.client.reaches(CLOSED)
+
+
+@pytest.mark.phenomenon(
+    74,
+    symptom="reset",
+    client="ESTABLISHED, CLOSED",
+    server="ESTABLISHED, CLOSED",
+    lasts="at once",
+    settings=("server: read all before closing",),
+)
+@pytest.mark.cause(
+    "client.type", occurrence=1, stands_for="the request that the server never reads"
+)
+def test_an_alert_is_there_for_who_reads_first(
+    lab: Lab, client: Host, server: Host, authority: Authority, *, identity: Identity
+) -> None:
+    """The same, but Linux keeps what had come before the reset: who reads next learns why."""
+    _, speaking = _alert_with_unread_bytes(lab, client, server, authority, identity)
+
+    lab.step("The client reads before it writes: a certificate was required, it says.")
+    speaking.type("read\n")
+    speaking.prints("CERTIFICATE_REQUIRED")
+
+
+def _alert_with_unread_bytes(
+    lab: Lab, client: Host, server: Host, authority: Authority, identity: Identity
+) -> tuple[Connection, Program]:
+    """Have a server send an alert, and close while the client's request lies unread."""
+    lab.step("A server wants a certificate of the client, which has none (TLS 1.3).")
+    lost = client.iptables("-A INPUT -p tcp --tcp-flags PSH PSH -j DROP")
+    serving = server.start([sys.executable, SERVER, lab.family, *_files(identity), "demanding"])
+    listener = serving.listens(4433)
+    speaking = client.start([sys.executable, CLIENT, str(authority.certificate)])
+    connection = speaking.connects(listener)
+
+    lab.step("The server has sent its part, and is held up. For the client the handshake is done.")
+    connection.server.retransmits(1)
+    serving.send_signal(signal.SIGSTOP)
+    lost.delete()
+    speaking.prints("handshake done")
+
+    lab.step("So the client sends a request. It lies at the server behind the empty certificate.")
+    speaking.type("request\n")
+    speaking.prints("sent")
+    connection.client.reaches(ESTABLISHED, send_queue=0)
+
+    lab.step("The server reads the first only: an alert, and a close with bytes unread, so RST.")
+    serving.send_signal(signal.SIGCONT)
+    lab.sees("...\nserver.4433 > client: Flags [R.]")
+    connection.client.reaches(CLOSED)
+    connection.server.reaches(CLOSED)
+    return connection, speaking
+
+
+def _files(identity: Identity) -> tuple[str, str]:
+    return str(identity.certificate), str(identity.key)

@@ -1,0 +1,32 @@
+"""A client: TLS with the host "server"; each line that it reads says what to do next.
+
+"read" reads, "write" writes past TLS, anything else is sent. It says what it got, or how it failed,
+and goes on. The end of TCP's data without close_notify is a failure to it, as RFC 8446, section
+6.1, wants.
+"""
+
+import errno
+import os
+import socket
+import ssl
+import sys
+
+tls = ssl.create_default_context(cafile=sys.argv[1])
+with socket.create_connection(("server", 4433)) as connected:
+    connection = tls.wrap_socket(connected, server_hostname="server", suppress_ragged_eofs=False)
+    print("handshake done")
+    for line in sys.stdin:
+        try:
+            if line == "read\n":
+                print("got", connection.recv(1024))
+            elif line == "write\n":
+                # Python before 3.11.9 and 3.12.3 takes a write of TLS that fails for an end of
+                # file (gh-115627), so what the kernel says is asked for without TLS.
+                os.write(connection.fileno(), b"more")
+            else:
+                connection.sendall(line.encode())
+                print("sent")
+        except ConnectionError as error:
+            print(errno.errorcode[error.errno or 0])
+        except ssl.SSLError as error:
+            print(type(error).__name__, error.reason)
