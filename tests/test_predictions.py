@@ -170,8 +170,7 @@ SILENCES = {
 def test_a_wrong_prediction_is_found_out(client: Host, server: Host) -> None:
     """The kernel has another setting than the lab was told of."""
     end = established(client, server, Case("data"))
-    client.lab.settings["client"][IPV4 + "tcp_retries2"] = "2"
-    (client.lab.settings["client"])[IPV4 + "tcp_rto_min_us"] = "400000"
+    client.lab.settings["client"][IPV4 + "tcp_early_retrans"] = "0"
     end.send(b"anybody there?")
     with pytest.raises(ExpectationFailed, match="did not do with its data what was predicted"):
         end.retransmits_as_predicted("data", times=2)
