@@ -11,7 +11,7 @@ from harness.lab import Connection, Host, Lab, Program
 from scenarios.https.authority import Authority, Identity
 from scenarios.https.conftest import Programs
 
-SERVER = str(Path(__file__).parent / "ending_server.py")
+SERVER = str(Path(__file__).parent / "demanding_server.py")
 CLIENT = str(Path(__file__).parent / "typed_client.py")
 
 
@@ -158,7 +158,7 @@ def _alert_with_unread_bytes(
     """Have a server send an alert, and close while the client's request lies unread."""
     lab.step("A server wants a certificate of the client, which has none (TLS 1.3).")
     lost = client.iptables("-A INPUT -p tcp --tcp-flags PSH PSH -j DROP")
-    serving = server.start([sys.executable, SERVER, lab.family, *_files(identity), "demanding"])
+    serving = server.start([sys.executable, SERVER, lab.family, *_files(identity)])
     listener = serving.listens(4433)
     speaking = client.start([sys.executable, CLIENT, str(authority.certificate)])
     connection = speaking.connects(listener)

@@ -20,8 +20,8 @@ with socket.create_connection(("server", 4433)) as connected:
             if line == "read\n":
                 print("got", connection.recv(1024))
             elif line == "write\n":
-                # Python before 3.11.9 and 3.12.3 takes a write of TLS that fails for an end of
-                # file (gh-115627), so what the kernel says is asked for without TLS.
+                # Some versions of Python report a write of TLS that fails as the end of TCP's
+                # data, so what the kernel says is asked for without TLS.
                 os.write(connection.fileno(), b"more")
             else:
                 connection.sendall(line.encode())
