@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from harness.evidence.schedules import (
     Repeated,
     explain_repetitions,
@@ -63,6 +65,19 @@ def test_giving_up_is_judged_by_the_span_in_which_it_happened() -> None:
     assert early == "it was given up early, after 3.900000 s instead of 4 s"
     (late_end,) = faults(repeated(1.0, 3.0, given_up=(7.9, 8.0)), SCHEDULE)
     assert late_end.startswith("it was given up late, after 4.900000 s")
+
+
+def test_a_timer_that_was_set_right_may_run_out_late() -> None:
+    """Where no processor is free, what is due waits; sock_diag has told when it was due."""
+    late_twice = repeated(1.0, 3.5, given_up=(8.5, 8.6))
+    assert len(faults(late_twice, SCHEDULE)) == 2
+    due = (START + SECOND, START + 3 * SECOND, START + round(7.5 * SECOND))
+    assert not faults(replace(late_twice, due=due), SCHEDULE)
+    assert len(faults(replace(late_twice, due=(due[0], None, due[2])), SCHEDULE)) == 1
+    wrong = (due[0], START + round(3.4 * SECOND), due[2])
+    assert len(faults(replace(late_twice, due=wrong), SCHEDULE)) == 1
+    overdue = (due[0], START + SECOND, due[2])
+    assert len(faults(replace(late_twice, due=overdue), SCHEDULE)) == 1
 
 
 def test_giving_up_is_expected() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import platform
 import struct
 import time
+from math import inf
 from typing import TYPE_CHECKING
 
 from harness.evidence.events import NANOSECONDS, SocketSeen
@@ -37,6 +38,7 @@ BY_STATE = {
     State.TIME_WAIT: "time-wait",
 }
 PROBING = ("probe", "keepalive")
+RUNNING = ("retransmit", *PROBING)
 FLAGS = {"syn": "S", "synack": "S."}
 CLOSERS = (State.FIN_WAIT1, State.LAST_ACK, State.CLOSING)
 _LINGER, _TIMEVAL = struct.Struct("ii"), struct.Struct("ll")
@@ -175,11 +177,26 @@ def _repeated(endpoint: WitnessedSocket, kind: str) -> Repeated:
     sent = transmissions(endpoint, kind)
     moments = [each.time - _held_up(endpoint) for each in sent]
     if kind in PROBING:
-        return Repeated(_last_heard(endpoint, moments), tuple(moments), closed)
+        started = _last_heard(endpoint, moments)
+        return Repeated(started, tuple(moments), closed, _due(endpoint, [started, *moments]))
     if not sent:
         raise ExpectationFailed(f"{endpoint!r} was never seen to send a {KINDS[kind].repeats}")
     started = _syn_before(endpoint, moments[0]) if kind == "synack" else moments[0]
-    return Repeated(started, tuple(moments[1:]), closed)
+    return Repeated(started, tuple(moments[1:]), closed, _due(endpoint, moments))
+
+
+def _due(endpoint: WitnessedSocket, sent: list[int]) -> tuple[int | None, ...]:
+    """When, after each of these moments, the kernel said that its timer would run out.
+
+    The first sample behind it tells, if it was taken before the next.
+    """
+    history = endpoint.host.lab.timeline.history(endpoint.key)
+    running = [seen for seen in history if seen.timer in RUNNING and seen.timer_expires is not None]
+    found: list[int | None] = []
+    for since, until in zip(sent, [*sent[1:], inf], strict=True):
+        told = next((seen for seen in running if since < seen.time < until), None)
+        found.append(None if told is None else told.time + (told.timer_expires or 0))
+    return tuple(found)
 
 
 def transmissions(endpoint: WitnessedSocket, kind: str) -> tuple[Segment, ...]:
