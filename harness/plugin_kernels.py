@@ -48,6 +48,9 @@ def version_order(text: str) -> tuple[int, int]:
 
 KERNEL_PARTS: Mapping[str, Callable[[Lab], str]] = {
     "netem": lacking_netem,
+    "netem_seed": lacking_before(
+        "6.6", "its netem takes no seed, so what is lost is another each time"
+    ),
     "tcp_rto_max_ms": lacking_setting("net.ipv4.tcp_rto_max_ms"),
     "tcp_syn_linear_timeouts": lacking_setting("net.ipv4.tcp_syn_linear_timeouts"),
     "unsent_challenged": lacking_before(

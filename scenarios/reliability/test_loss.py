@@ -10,7 +10,7 @@ from harness.lab import Host, Lab
 SEGMENTS, SHARE_LOST, SEED = 50, 0.1, 2
 
 
-@pytest.mark.kernel("netem")
+@pytest.mark.kernel("netem", "netem_seed")
 @pytest.mark.cause("lab.link")
 def test_what_is_lost_is_repaired(lab: Lab, client: Host, server: Host) -> None:
     lab.step("The cable loses frames, both ways, by chance: of each ten one.")
