@@ -16,7 +16,13 @@ from itertools import groupby, pairwise
 
 from harness.evidence.events import NANOSECONDS, CallBegan, HostReady, SysctlSet
 from harness.evidence.passages import Passage, Stage, passages, stages
-from harness.evidence.sendings import Sending, ends, recorded_until, sendings
+from harness.evidence.sendings import (
+    FIRST_CHOSEN_BY_KERNEL,
+    Sending,
+    ends,
+    recorded_until,
+    sendings,
+)
 from harness.evidence.timeline import EndpointKey, Timeline
 from harness.tcp.limits import setting
 from harness.tcp.states import State
@@ -238,7 +244,8 @@ def _socket(names: dict[EndpointKey, str], call: CallBegan) -> str:
     known = names.get((call.host, call.local, call.remote))
     if known:
         return known
-    return f"{call.host}.{call.local.port}" + (" (listener)" if call.remote is None else "")
+    port = call.local.port if call.local.port < FIRST_CHOSEN_BY_KERNEL else "*"
+    return f"{call.host}.{port}" + (" (listener)" if call.remote is None else "")
 
 
 def _error_text(error: int) -> str:

@@ -144,8 +144,9 @@ class Sampler:
 
     def _diagnose(self) -> dict[Key, Diagnosis]:
         before, self.glanced_at = self.glanced_at, time.time_ns()
-        ipv4, ipv6 = (self._diagnostics.read(family) for family in FAMILIES)
-        diagnoses = ipv4 | ipv6
+        diagnoses = self._read()
+        if self._states.keys() - diagnoses.keys():  # gone, or just taking its place in TIME_WAIT
+            diagnoses = self._read()
         running = [each.timer_expires_ms for each in diagnoses.values() if each.timer]
         left, now = min(running, default=float("inf")), time.monotonic_ns()
         self._timer_due = now + left * MILLISECOND if left else min(self._timer_due, now)
@@ -154,6 +155,10 @@ class Sampler:
             self._record_glances(states, before)
             self._states = states
         return diagnoses
+
+    def _read(self) -> dict[Key, Diagnosis]:
+        ipv4, ipv6 = (self._diagnostics.read(family) for family in FAMILIES)
+        return ipv4 | ipv6
 
     def _record_glances(self, states: dict[Key, int], before: int) -> None:
         now = time.time_ns()  # after the reading: no state is dated before its cause

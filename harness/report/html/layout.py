@@ -133,6 +133,8 @@ def _arrows(scene: Scene, columns: Columns, section: Section) -> Iterator[Arrow]
 def _spoken(columns: Columns, sent: Sent) -> list[str]:
     start, end = columns.ends(sent.segment)
     letters = int((abs(end - start) - 2 * BESIDE) / ARROW_LETTER)
+    if letters < 1:  # to the same end: it is connected to itself
+        return []
     return textwrap.wrap(sent.numbered.tls, letters, max_lines=SPOKEN_LINES, placeholder=" …")
 
 

@@ -72,6 +72,8 @@ def draw_arrow(scene: Scene, columns: Columns, arrow: Arrow) -> Markup:
 def _share(columns: Columns, arrow: Arrow, lost: Loss) -> float:
     """How much of its way a lost segment came."""
     start, end = columns.ends(arrow.sent.segment)
+    if start == end:  # to the end that sent it
+        return 1.0
     for lane in columns.lanes:
         if lane.passes_on and lane.host == lost.where:
             return (lane.left - start) / (end - start)
