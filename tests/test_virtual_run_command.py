@@ -1,6 +1,7 @@
 """``python -m harness virtual``: any command in a virtual kernel, and what is left of it."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -64,7 +65,8 @@ class TestRuns:
         assert ended.stdout == "out\n"
         error, figures = ended.stderr.splitlines()
         assert error == "err"
-        assert figures.startswith(f"virtual: Linux {kernel.release}, 7,200.")
+        # A guest lets its clock's first second go by before it begins.
+        assert re.match(rf"virtual: Linux {kernel.release}, 7,20[0-2]\.", figures), figures
         assert (folder / "here").read_text() == "it\n"
         assert not list(other.iterdir())
         assert not guest_folders(temporary)
