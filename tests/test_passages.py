@@ -165,6 +165,14 @@ def test_a_sample_of_what_the_last_change_has_left_does_not_come_after_it() -> N
     assert verdict(timeline, [ESTABLISHED, FIN_WAIT1]) == "holds"
 
 
+def test_samples_tell_of_another_connection_that_the_tracepoint_lost() -> None:
+    timeline = traced(
+        (0.0, LISTEN), (0.1, ESTABLISHED), (1.0, CLOSE_WAIT), (1.1, LAST_ACK), (1.2, CLOSED)
+    )
+    samples(timeline, (0.3, ESTABLISHED), (1.3, CLOSED), (2.0, ESTABLISHED))
+    assert verdict(timeline, [CLOSE_WAIT, LAST_ACK, CLOSED, ..., ESTABLISHED]) == "holds"
+
+
 def test_nothing_seen_is_open_never_held() -> None:
     assert verdict(empty_timeline(), [ESTABLISHED, FIN_WAIT1]) == "open"
     assert passages([]) == [(CLOSED,)]

@@ -180,6 +180,9 @@ def _behind_closed(
         elif stage.state is State.CLOSED:
             began = max(change.time, stage.began[0]), stage.began[1]
             yield Stage(State.CLOSED, began, SAMPLED, direct=False)
+        elif after is None and stage.began[0] >= change.time:
+            # Another connection of the same addresses, of which the tracepoint has lost every word.
+            yield replace(stage, direct=False)
 
 
 def _never_sampled(timeline: Timeline, last: StateChanged) -> Iterator[Stage]:
