@@ -10,7 +10,7 @@ set to use them: those are not the same schedules.
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
@@ -174,16 +174,31 @@ def _repeated(first: Run, second: Run) -> Iterator[Finding]:
         for what in dict.fromkeys([*here[name], *there[name]]):
             one, other = here[name].get(what), there[name].get(what)
             if one is None or other is None:
-                yield from _sent_by_one(f"{name}: {what}", one, other)
+                lacking = here[name] if one is None else there[name]
+                finding = _sent_by_one(f"{name}: {what}", one, other)
+                yield from (
+                    replace(each, differs=not _cut_elsewhere(what, lacking)) for each in finding
+                )
             elif len(one.moments) > 1 or len(other.moments) > 1:
                 yield from _schedule(f"{name}: {what}", (one, first.tick), (other, second.tick))
 
 
 def _sent_by_one(what: str, one: Sending | None, other: Sending | None) -> Iterator[Finding]:
-    """A segment that only one run has, and had to send again."""
+    """A segment that only one run has, and had to send again.
+
+    Of a SYN-ACK that the peer has asked for again nothing is compared: one run may not have it.
+    """
     sent = one or other
-    if sent is not None and len(sent.moments) > 1:
+    if sent is not None and len(sent.moments) > 1 and ": SYN-ACK" not in what:
         yield Finding(what, _sending_text(one), _sending_text(other))
+
+
+def _cut_elsewhere(what: str, lacking: Mapping[str, Sending]) -> bool:
+    """Whether the run that lacks these octets sent others.
+
+    Where a stream is cut into segments is a matter of how fast it was taken.
+    """
+    return what.startswith("octets") and any(each.startswith("octets") for each in lacking)
 
 
 def _sending_text(sending: Sending | None) -> str:

@@ -89,7 +89,7 @@ def test_a_reset_after_the_name_in_the_hello(
     )
 
     lab.step("The client's hello has the name in clear. The firewall keeps it, and looks at it.")
-    answers = client.capture("src host server and tcp", direction="in")
+    answers = client.capture("src host server and tcp", direction="in", interface="eth0")
     speaking = programs.connect(client, "python")
     connection = speaking.connects(listener)
     talk = connection.sees_tls("client: ClientHello")
