@@ -6,6 +6,7 @@ from harness import ESTABLISHED
 from harness.evidence.verdicts import ExpectationFailed
 from harness.lab import Host, Lab
 from harness.lab.connection import Connection
+from harness.report.delivery import lost_segments
 
 pytestmark = pytest.mark.families("ipv4")
 
@@ -96,3 +97,4 @@ def test_loopback_captured(lab: Lab, client: Host) -> None:
     client.connect(client.listen(port=5000)).client.reaches(ESTABLISHED)
     lab.settle()
     assert [each.flags for each in lab.timeline.wire] == ["S", "S.", "."], "each segment once"
+    assert not lost_segments(lab.timeline), "nobody computes a checksum over loopback"

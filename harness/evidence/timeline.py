@@ -105,8 +105,8 @@ class Timeline:
     def unsound(self) -> set[Segment]:
         """The segments that came to a host of a lab with a wrong checksum: its TCP never saw them.
 
-        Of a lab only, whose interfaces compute every checksum: elsewhere a capture shows wrong ones
-        where the interface would have computed them.
+        Of a lab's cables only, whose interfaces compute every checksum: elsewhere, and over
+        loopback, a capture shows wrong ones where nobody has computed them.
         """
         self._dissect()
         return self._unsound
@@ -134,12 +134,18 @@ class Timeline:
             if segment is None:
                 continue
             self._arrived[host].append(segment)
-            if self._is_of_a_lab and frame.direction == "in" and not is_sound(frame.data):
+            if self._comes_by_cable(frame) and not is_sound(frame.data):
                 self._unsound.add(segment)
             if self._first_seen_here(host, frame):
                 self._wire.append(segment)
         self._not_dissected.clear()
         self._wire.sort(key=lambda segment: segment.time)
+
+    def _comes_by_cable(self, frame: CapturedFrame) -> bool:
+        """Whether its checksum has been computed: over loopback none ever is (NETIF_F_HW_CSUM)."""
+        return (
+            self._is_of_a_lab and frame.direction == "in" and not frame.interface.endswith(LOOPBACK)
+        )
 
     def _first_seen_here(self, host: str, frame: CapturedFrame) -> bool:
         if frame.interface.endswith(LOOPBACK):
