@@ -22,6 +22,8 @@ STRIPE, BESIDE = 6.0, 9.0
 GUTTER = 26.0
 REACH = 350.0
 SHORT_REACH = 250.0
+ROOM_OF_ONE = 250.0
+"""For the words of what an endpoint sends to itself, beside its only lane."""
 LOCALHOST = "localhost"
 MOST_WIDE = 2
 """Connections whose bars, one beside the other, are wide enough for a state's whole name."""
@@ -158,6 +160,8 @@ class Columns:
                 x += room + 6
             between = lane.passes_on or (not last and self.lanes[index + 1].passes_on)
             x += 0 if last else (reach / 2 + 20 if between else reach)
+        if len(self.lanes) == 1:
+            x += ROOM_OF_ONE
         self.width = x + 10
 
     def _has_notes(self, lane: Lane) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from harness.report.clock import since_start
 from harness.report.html.choice import Sent
-from harness.report.html.columns import Columns
+from harness.report.html.columns import ROOM_OF_ONE, Columns
 from harness.report.html.layout import ARROW_LETTER, BESIDE, LINE, Arrow, SectionLayout
 from harness.report.html.markup import Markup, joined, tag
 from harness.report.html.scene import Loss, Scene
@@ -110,7 +110,8 @@ def _words(columns: Columns, arrow: Arrow, start: float, end: float, share: floa
     segment = arrow.sent.segment
     letter = columns.letter(segment.source, segment.destination)
     before = len(letter) + 1 if letter else 0
-    room = int((abs(end - start) * share - 2 * BESIDE) / ARROW_LETTER)
+    across = ROOM_OF_ONE if start == end else abs(end - start) * share
+    room = int((across - 2 * BESIDE) / ARROW_LETTER)
     text = _fitting(arrow.sent.numbered.words(), room - before)
     content = [tag("tspan", letter, class_="letter"), f" {text}"] if letter else [text]
     lines = [(content, len(text) + before, "words")]
