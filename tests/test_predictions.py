@@ -29,7 +29,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """The whole table where waiting takes no time; else what is over soon."""
     if "case" not in metafunc.fixturenames:
         return
-    virtual = metafunc.config.getoption("lab_virtual") or os.environ.get(VIRTUAL)
+    asked = metafunc.config.getoption("lab_virtual") is not None
+    virtual = asked or os.environ.get(VIRTUAL)
     chosen = [case for case in cases() if virtual or is_short(case)]
     metafunc.parametrize("case", chosen, ids=[case.id for case in chosen])
 
