@@ -10,10 +10,10 @@ import json
 import platform
 import sys
 import textwrap
-import time
 from dataclasses import replace
 from pathlib import Path
 
+from harness.system import ticks_a_second
 from harness.tcp.kernel import NEWEST, Kernel, UnknownKernel
 from harness.tcp.kernel_settings import (
     IPV4,
@@ -28,8 +28,6 @@ from harness.tcp.prediction import KINDS, ORPHANED, Prediction, UnknownKind, kin
 from harness.tcp.silence import Situation
 
 SYSCTLS = Path("/proc/sys/net/ipv4")
-CLOCK_MONOTONIC_COARSE = 6
-"""clock_getres(2): this clock's resolution is a tick."""
 WRONG_USAGE = 2
 WIDTH = 80
 
@@ -99,7 +97,7 @@ def situation_of(wishes: argparse.Namespace) -> Situation:
         raise SettingError(f"--hz {wishes.hz} is out of range: kernels have 24 to 1200")
     if not 0 <= wishes.round_trip < 60:
         raise SettingError(f"--round-trip {wishes.round_trip:g} is out of range: 0 to 60 seconds")
-    hz = wishes.hz or this_machines_hz()
+    hz = wishes.hz or ticks_a_second()
     kernel = Kernel.of(wishes.kernel or platform.release(), hz)
     if wishes.kernel and kernel.version > NEWEST:
         raise UnknownKernel(
@@ -124,11 +122,6 @@ def _with_strangers(made: Prediction, wishes: argparse.Namespace) -> Prediction:
     if not wishes.kernel and Kernel.of(platform.release()).version > NEWEST:
         remarks.append("this kernel is newer than all that was measured")
     return replace(made, remarks=(*made.remarks, *remarks))
-
-
-def this_machines_hz() -> int:
-    """Ticks a second, as the coarse clock tells them."""
-    return round(1 / time.clock_getres(CLOCK_MONOTONIC_COARSE))
 
 
 def this_machines_settings() -> dict[str, str]:

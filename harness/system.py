@@ -1,12 +1,21 @@
-"""What a run happens on, in one line: the kernel, and whose time it keeps."""
+"""What a run happens on: the kernel, its ticks, and whose time it keeps."""
 
 from __future__ import annotations
 
 import os
 import platform
+import time
 
 VIRTUAL = "SOCKSTATES_VIRTUAL"
 """Environment variable of every process in a virtual kernel: what there is to say of its clock."""
+
+CLOCK_MONOTONIC_COARSE = 6
+"""clock_getres(2): the resolution of this clock is a tick."""
+
+
+def ticks_a_second() -> int:
+    """HZ of the kernel that runs here, as its coarse clock tells it."""
+    return round(1 / time.clock_getres(CLOCK_MONOTONIC_COARSE))
 
 
 def system_text() -> str:

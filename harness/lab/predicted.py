@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import platform
 import struct
-import time
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from harness.evidence.schedules import Repeated, explain_schedule, faults, repet
 from harness.evidence.verdicts import ExpectationFailed
 from harness.lab.errors import LabError
 from harness.lab.link import held_up
+from harness.system import ticks_a_second
 from harness.tcp.kernel import Kernel
 from harness.tcp.kernel_settings import OPTIONS
 from harness.tcp.prediction import KINDS, Prediction, predict
@@ -29,8 +29,6 @@ from harness.tcp.timers import late
 if TYPE_CHECKING:
     from harness.lab.witnessed import WitnessedSocket
 
-CLOCK_MONOTONIC_COARSE = 6
-"""clock_getres(2): the resolution of this clock is a tick."""
 BY_STATE = {
     State.SYN_SENT: "syn",
     State.SYN_RECV: "synack",
@@ -97,7 +95,7 @@ def _situation(endpoint: WitnessedSocket, so: SocketSeen | None, kind: str) -> S
 
 def kernel() -> Kernel:
     """The kernel that the lab runs on."""
-    return Kernel.of(platform.release(), round(1 / time.clock_getres(CLOCK_MONOTONIC_COARSE)))
+    return Kernel.of(platform.release(), ticks_a_second())
 
 
 def options_of(endpoint: WitnessedSocket) -> dict[str, float]:
