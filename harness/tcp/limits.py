@@ -18,18 +18,12 @@ from harness.tcp.timers import MINIMUM_RTO, TIME_WAIT_LENGTH
 REPEATING = (State.FIN_WAIT1, State.LAST_ACK, State.CLOSING)
 """States that end when what is repeated, a FIN, is acknowledged or given up."""
 
-DEFAULTS = {
-    "net.ipv4.tcp_syn_retries": 6,
-    "net.ipv4.tcp_synack_retries": 5,
-    "net.ipv4.tcp_syn_linear_timeouts": 0,
-    "net.ipv4.tcp_retries2": 15,
-    "net.ipv4.tcp_orphan_retries": 0,
-    "net.ipv4.tcp_fin_timeout": 60,
-    "net.ipv4.tcp_rto_max_ms": 120000,
+DEFAULTS: Mapping[str, int] = {
+    **{
+        IPV4 + name: known.default if known.before is None else known.before
+        for name, known in SETTINGS.items()
+    },
     "net.ipv4.tcp_tw_reuse_delay": 1000,
-    "net.ipv4.tcp_keepalive_time": 7200,
-    "net.ipv4.tcp_keepalive_intvl": 75,
-    "net.ipv4.tcp_keepalive_probes": 9,
     "net.netfilter.nf_conntrack_tcp_timeout_syn_sent": 120,
     "net.netfilter.nf_conntrack_tcp_timeout_syn_recv": 60,
     "net.netfilter.nf_conntrack_tcp_timeout_established": 432000,
