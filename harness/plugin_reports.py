@@ -72,6 +72,7 @@ class Reporter:
             f"kernel    {system_text()}, {platform.machine()}",
             "settings  " + "\n          ".join(changed_settings(timeline) or ["as in every lab"]),
             *(f"CAUTION   {hole}: this run may prove nothing" for hole in holes(timeline)),
+            *(f"call      {each.unjudged_failure}" for each in lab.calls if each.unjudged_failure),
             f"evidence  {folder}",
             f"again     {again_command(item)}",
         ]

@@ -224,6 +224,21 @@ def test_a_capture_that_lost_frames_is_inconclusive_and_says_so(runs: Runs) -> N
     )
 
 
+def test_a_failure_also_names_calls_that_failed_unexpectedly(runs: Runs) -> None:
+    runs.write(
+        """
+        def test_does_not_wait_for_data(client, server):
+            connection = client.connect(server.listen())
+            connection.server.receive(18)
+            connection.server.close()
+            connection.server.reaches(CLOSING, seconds=0.1)
+        """
+    )
+    result = runs.run()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["call      recv on server failed with EBADF (*)"])
+
+
 def test_a_host_that_died_is_named(runs: Runs) -> None:
     runs.write(
         """

@@ -43,6 +43,14 @@ class Call:
         """How it ended; None while it waits."""
         return self.host.lab.timeline.call(self.number)
 
+    @property
+    def unjudged_failure(self) -> str | None:
+        """With what it failed, as long as the scenario has said nothing about it; else None."""
+        ended = self.ended
+        if ended is None or not ended.error or self.judged:
+            return None
+        return f"{self} failed with {error_name(ended.error)}"
+
     def wait(self, seconds: float | None = None) -> CallEnded:
         """Wait until the call has ended, either way; the deadline is the kernel's, or `seconds`."""
         lab = self.host.lab

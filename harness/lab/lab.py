@@ -20,7 +20,7 @@ from harness.evidence.figures import NoFigure, Shown, figure_text
 from harness.evidence.timeline import HostNames, Timeline
 from harness.evidence.verdicts import ExpectationFailed, Inconclusive
 from harness.lab.attribution import Place
-from harness.lab.call import Call, error_name
+from harness.lab.call import Call
 from harness.lab.deadlines import Deadlines
 from harness.lab.errors import HostGone, LabError
 from harness.lab.host import Host
@@ -305,11 +305,10 @@ class Lab:
         if doubt:
             raise Inconclusive(doubt)
         for call in self.calls:
-            ended = call.ended
-            if ended is not None and ended.error and not call.judged:
+            if failure := call.unjudged_failure:
                 raise ExpectationFailed(
-                    f"{call} failed with {error_name(ended.error)}, and the scenario says nothing "
-                    "about it: expect it with .fails(errno) or .returns()"
+                    f"{failure}, and the scenario says nothing about it: "
+                    "expect it with .fails(errno) or .returns()"
                 )
 
 
