@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,8 @@ from harness.tcp.segment import Address, Segment, add
 from harness.tcp.states import State
 from tests.large_capture import write
 from tests.made_captures import made, write_pcap
+from tests.real_captures import over_real_captures, real_captures
 
-CAPTURES = os.environ.get("SOCKSTATES_CAPTURES")
 CLIENT, SERVER = Address("10.0.0.1", 43210), Address("10.0.0.2", 80)
 MILLISECOND = 1_000_000
 
@@ -191,9 +190,9 @@ def test_few_segments_tell_the_states(tmp_path: Path) -> None:
         assert final(telling) == final(segments[connection.number])
 
 
-@pytest.mark.skipif(CAPTURES is None, reason="SOCKSTATES_CAPTURES names no folder of captures")
+@over_real_captures
 def test_few_segments_tell_the_states_in_real_captures() -> None:
-    paths = [path for path in Path(CAPTURES or "").rglob("*.pcapng") if path.stem != "all_hosts"]
+    paths = [path for path in real_captures() if path.stem != "all_hosts"]
     assert paths
     for path in paths:
         following, surveyed, segments = both_ways(path)

@@ -4,7 +4,6 @@ SOCKSTATES_CAPTURES names a folder: every capture below it is compared, as CI do
 its own run of the scenarios.
 """
 
-import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -23,8 +22,8 @@ from tests.judge_captures import (
     judged_together,
 )
 from tests.made_captures import made, write_pcap
+from tests.real_captures import over_real_captures, real_captures
 
-CAPTURES = os.environ.get("SOCKSTATES_CAPTURES")
 SEEDS = (1, 2, 3, 4)
 
 pytestmark = pytest.mark.skipif(
@@ -72,9 +71,9 @@ def test_many_captures_at_a_time_are_judged_as_each_alone(tmp_path: Path) -> Non
     assert not addresses(paths[2]) & addresses(paths[3])
 
 
-@pytest.mark.skipif(CAPTURES is None, reason="SOCKSTATES_CAPTURES names no folder of captures")
+@over_real_captures
 def test_tshark_finds_the_same_in_real_captures(tmp_path: Path) -> None:
-    paths = sorted(Path(CAPTURES or "").rglob("*.pcapng"))
+    paths = real_captures()
     together = dict(judged_together(paths, tmp_path / "joined.pcapng"))
     assert sorted(together) == paths
     assert any(together.values())

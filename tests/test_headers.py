@@ -1,9 +1,7 @@
 """The quick reading of a frame against scapy's, over whatever can be in a frame."""
 
 import contextlib
-import os
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -28,8 +26,8 @@ from harness.tcp.links import (
     RAW_IPV6,
 )
 from harness.tcp.segment import Segment
+from tests.real_captures import over_real_captures, real_captures
 
-CAPTURES = os.environ.get("SOCKSTATES_CAPTURES")
 HALF, WORD = st.integers(0, 2**16 - 1), st.integers(0, 2**32 - 1)
 MAC = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
 Reading = Segment | None | str
@@ -161,10 +159,10 @@ def test_ends_name_both_directions(network: Packet) -> None:
     assert addresses(turned(headers.ends)) == (destination, source)
 
 
-@pytest.mark.skipif(CAPTURES is None, reason="SOCKSTATES_CAPTURES names no folder of captures")
+@over_real_captures
 def test_both_read_the_same_from_real_captures() -> None:
     segments = 0
-    for path in sorted(Path(CAPTURES or "").rglob("*.pcapng")):
+    for path in real_captures():
         capture = CaptureFile(path)
         for _, interface, data, _, _ in capture.records():
             link = capture.found.interfaces[interface].link_type

@@ -29,6 +29,7 @@ from harness.tcp.options import Option
 from harness.tcp.segment import Address
 from harness.tcp.states import CLOSED, TIME_WAIT
 from harness.tcp.tcpdump_output import Style, TcpdumpPrinter, tcpdump_lines
+from tests.real_captures import FOLDER, over_real_captures, real_captures
 
 STYLES = {
     "-nn": Style(),
@@ -38,13 +39,12 @@ STYLES = {
     "-nnvS --nano": Style(absolute=True, verbose=True, nanoseconds=True),
 }
 ZONE = "America/St_Johns"
-CAPTURES = os.environ.get("SOCKSTATES_CAPTURES", "")
 TIME = 1_700_000_000_123_456_789
 
 
 MISSING = missing_program("tcpdump")
 # Whoever names captures wants them judged: no skip then.
-pytestmark = pytest.mark.skipif(MISSING is not None and not CAPTURES, reason=str(MISSING))
+pytestmark = pytest.mark.skipif(MISSING is not None and not FOLDER, reason=str(MISSING))
 
 
 class Talk:
@@ -252,15 +252,14 @@ def test_over_a_lab(lab: Lab, client: Host, server: Host, tmp_path: Path) -> Non
         assert not differences(path)
 
 
-def _captures() -> list[Path]:
-    return sorted(Path(CAPTURES).glob("*/*.pcapng")) if CAPTURES else []
-
-
-@pytest.mark.skipif(not CAPTURES, reason="SOCKSTATES_CAPTURES names no folder of captures")
+@over_real_captures
 def test_the_folder_has_captures() -> None:
-    assert _captures(), f"{CAPTURES} holds no <scenario>/<host>.pcapng"
+    assert real_captures("*/*.pcapng"), f"{FOLDER} holds no <scenario>/<host>.pcapng"
 
 
-@pytest.mark.parametrize("path", _captures(), ids=lambda path: f"{path.parent.name}/{path.stem}")
+@over_real_captures
+@pytest.mark.parametrize(
+    "path", real_captures("*/*.pcapng"), ids=lambda path: f"{path.parent.name}/{path.stem}"
+)
 def test_over_every_capture(path: Path) -> None:
     assert not differences(path)

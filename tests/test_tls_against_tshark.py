@@ -3,7 +3,6 @@
 SOCKSTATES_CAPTURES names a folder: every capture below it is compared too.
 """
 
-import os
 import random
 import shutil
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from harness.tcp.segment import Segment
 from harness.tls import read
 from tests.judge_tls import ALERT, compared, facts, judged
+from tests.real_captures import over_real_captures, real_captures
 from tests.tls_talks import (
     CLIENT,
     RSA,
@@ -31,7 +31,6 @@ pytestmark = pytest.mark.skipif(
     shutil.which("tshark") is None or shutil.which("openssl") is None,
     reason="needs tshark and openssl: apt install tshark openssl",
 )
-CAPTURES = os.environ.get("SOCKSTATES_CAPTURES")
 TALKS = {"rsa": (TLS_1_2, RSA), "1.2": (TLS_1_2, ""), "1.3": (TLS_1_3, "")}
 
 
@@ -97,9 +96,9 @@ def test_a_certificate_for_another_name(
     assert sum(ALERT in each for each in facts(conversation).values()) == 1
 
 
-@pytest.mark.skipif(CAPTURES is None, reason="SOCKSTATES_CAPTURES names no folder of captures")
+@over_real_captures
 def test_tshark_reads_the_same_in_real_captures() -> None:
-    paths = sorted(Path(CAPTURES or "").rglob("*.pcap*"))
+    paths = real_captures("*.pcap*")
     results = [compared(path) for path in paths]
     assert results
     assert [text for _, differences in results for text in differences] == []
