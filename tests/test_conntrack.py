@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from harness import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, TIME_WAIT, ExpectationFailed
-from harness.evidence.events import NANOSECONDS, RuleChanged
+from harness.evidence.events import RuleChanged
 from harness.evidence.kernel_events import FlowChanged, RecordsLost
 from harness.evidence.verdicts import Inconclusive
 from harness.lab import Connection, Host, Lab, LabError
@@ -74,11 +74,10 @@ def test_each_change_has_the_time_of_its_segment(lab: Lab, client: Host, server:
     told = [each for each in _told(lab) if not each.arrived]
     if not told:
         pytest.skip("this kernel does not say when an event happened (6.14 and later do)")
-    syn, answer, last = lab.timeline.wire[:3]
-    for event, segment in zip(told, (syn, answer, last), strict=False):
-        assert abs(event.time - segment.time) < NANOSECONDS // 10
-    assert [each.time for each in told] == sorted(each.time for each in told)
-    assert syn.time < told[0].time
+    syn, answer, last = (each.time for each in lab.timeline.wire[:3])
+    new, answered, established = (each.time for each in told)
+    # The server's own answer is looked at before it leaves, what comes after it has arrived.
+    assert syn < new < answered < answer < last < established < lab.now()
 
 
 def test_only_who_was_asked_watches(lab: Lab, client: Host, router: Host, server: Host) -> None:

@@ -110,16 +110,36 @@ def test_stays_minds_what_comes_and_goes_within_the_window(
     made.client.stays(ESTABLISHED, owner=1, send_queue=0, receive_queue=0, seconds=0.2)
     server.iptables("-A INPUT -s client -j DROP")
     made.client.send(b"1")
-    made.client.reaches(ESTABLISHED, send_queue=1)
     with pytest.raises(ExpectationFailed, match="state CLOSED, expected ESTABLISHED"):
         made.client.stays(ESTABLISHED, seconds=3)
     lab.finish()
 
 
-def test_stays_needs_samples(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.lab.observed.FEWEST_SAMPLES", 1000)
+def test_stays_needs_samples(
+    lab: Lab, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.lab.observed.FEWEST_SAMPLES", 1_000_000)
+    lab.deadlines.programs = SOON
     with pytest.raises(Inconclusive, match="samples were taken"):
-        connection.client.stays(ESTABLISHED, seconds=0)
+        connection.client.stays(ESTABLISHED, seconds=SOON)
+
+
+def test_stays_goes_on_where_its_host_could_not_look(
+    connection: Connection, client: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a window with a single sample; what changes then does not count any more."""
+    settle, counted = client.settle, iter([0, 1])
+
+    def settled() -> int:
+        samples = settle()
+        known = next(counted, samples)
+        if known == 1:
+            connection.client.abort()
+        return known
+
+    monkeypatch.setattr(client, "settle", settled)
+    connection.client.stays(ESTABLISHED, seconds=SOON)
+    assert connection.client.state is CLOSED
 
 
 def test_what_follows_an_established_connection_does_not_meet_its_connect(

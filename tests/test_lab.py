@@ -166,7 +166,7 @@ def test_a_lab_that_is_closed_is_gone(sandbox: Sandbox) -> None:
 def test_a_host_that_dies_is_missed_at_once(sandbox: Sandbox) -> None:
     with open_lab(sandbox) as lab:
         client, server = lab["client"], lab["server"]
-        client.connect(server.listen()).client.reaches(ESTABLISHED)
+        client.connect(server.listen()).server.reaches(ESTABLISHED)
         lab.settle()
         os.kill(server.pid, signal.SIGKILL)
         with pytest.raises(HostGone, match="host 'server' does not answer any more"):

@@ -50,17 +50,20 @@ def test_only_changes_are_recorded(lab: Lab, server: Host) -> None:
     listener.reaches(LISTEN)
     known, samples = len(lab.timeline.history(listener.key)), server.settle()
     listener.stays(LISTEN, seconds=0.3)
+    for _ in range(5):  # besides those of the watch: how many these are, the machine decides
+        server.sample()
     assert server.settle() > samples + 5
     assert len(lab.timeline.history(listener.key)) == known == 1
 
 
 def test_each_observation_says_since_when_it_may_be_so(lab: Lab, server: Host) -> None:
+    asked = lab.now()
+    server.sample()
     listener = server.listen()
     listener.reaches(LISTEN)
     seen = lab.timeline.latest(listener.key)
     assert seen is not None
-    assert seen.not_before < seen.time
-    assert seen.time - seen.not_before < NANOSECONDS
+    assert asked < seen.not_before < seen.time < lab.now()
 
 
 def test_what_sock_diag_alone_shows_is_recorded_beside(
@@ -140,10 +143,9 @@ def test_a_running_timer_is_seen(lab: Lab, client: Host, server: Host) -> None:
     connection.client.send(b"1")
     connection.client.reaches(ESTABLISHED, send_queue=1)
     lab.sees("client > server: Flags [P.]\n...\nclient > server: Flags [P.]")
-    seen = connection.client.seen
-    assert seen is not None
-    assert seen.timer == "retransmit"
-    assert seen.timer_expires
+    # Not only the last one: that may have been taken at the very moment at which the timer ran out.
+    seen = lab.timeline.history(connection.client.key)
+    assert any(each.timer == "retransmit" and each.timer_expires for each in seen)
 
 
 @pytest.fixture
@@ -170,7 +172,7 @@ def test_states_are_seen_also_when_the_machine_is_busy(
         connection.server.reaches(TIME_WAIT)
         connection.client.reaches(CLOSED)
     lab.settle()
-    assert sum(each.flags == "S" for each in lab.timeline.wire) == 5
+    assert len({each.source for each in lab.timeline.wire if each.flags == "S"}) == 5
 
 
 def test_what_came_and_went_within_a_sample_is_looked_at_again(

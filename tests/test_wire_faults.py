@@ -36,6 +36,16 @@ def connection(client: Host, server: Host, wire: Wire) -> Connection:
     return made
 
 
+@pytest.fixture
+def steady(client: Host, server: Host) -> None:
+    """For connections of later: nothing is sent a second time within the minute.
+
+    The client would after 200 ms (TCP_RTO_MIN), and where many tests run at once the wire can wait
+    longer than that for a processor. A route's rto_min every kernel has; ip-route(8).
+    """
+    client.start(f"ip route add {server.address} dev eth0 rto_min 60s").ends(0)
+
+
 def acts(lab: Lab) -> list[tuple[str, int]]:
     """What was done to how many octets, in order."""
     lab.settle()
@@ -78,9 +88,12 @@ def test_until_another_segment_has_passed(lab: Lab, client: Host, server: Host, 
     held.meets()
     connection.client.send(b"hello")
     connection.server.receives(b"hello")
-    assert acts(lab) == [("held", 0), ("released", 0)]
+    # The server repeats its SYN,ACK after a second: then there is more than one ACK to be held.
+    told = acts(lab)
+    half = len(told) // 2
+    assert told == [("held", 0)] * half + [("released", 0)] * half != []
     sent = [each for each in lab.timeline.arrived["server"] if each.source.port != 5000]
-    assert [each.flags for each in sent][:3] == ["S", "P.", "."]
+    assert list(dict.fromkeys(each.flags for each in sent)) == ["S", "P.", "."]
 
 
 def test_held_to_the_end_is_said(lab: Lab, connection: Connection, wire: Wire) -> None:
@@ -113,6 +126,7 @@ def test_a_delay_lets_others_overtake(lab: Lab, connection: Connection, wire: Wi
     assert late.count == 1
 
 
+@pytest.mark.usefixtures("steady")
 def test_copies_come_right_behind(lab: Lab, connection: Connection, wire: Wire) -> None:
     twice = wire.duplicate(DATA, copies=2, every=2)
     for length in (1, 2, 3, 4):
@@ -134,6 +148,7 @@ def test_damage_is_noticed(lab: Lab, connection: Connection, wire: Wire, where: 
     assert lab.doubt() is None, "no witness is contradicted by it"
 
 
+@pytest.mark.usefixtures("steady")
 def test_damage_with_a_right_checksum_is_not(lab: Lab, connection: Connection, wire: Wire) -> None:
     wire.corrupt(DATA, mend_checksum=True)
     connection.client.send(b"hello")
@@ -158,7 +173,7 @@ def test_a_deleted_fault_lets_through(lab: Lab, client: Host, server: Host, wire
     dropped = wire.drop("client > server: Flags [S]")
     connection = client.connect(server.listen(port=5000))
     connection.client.reaches(SYN_SENT)
-    (first,) = dropped.meets()
+    first, *_ = dropped.meets()  # the client sends another one after a second
     dropped.delete()
     connection.client.reaches(ESTABLISHED)
     assert lost_segments(lab.timeline)[first] == "wire"
@@ -175,6 +190,7 @@ def test_letters_stand_for_what_they_were_bound_to(
     assert [each.payload for each in dropped.meets()] == [b"2"]
 
 
+@pytest.mark.usefixtures("steady")
 def test_the_first_fault_that_chooses_a_segment_has_it(connection: Connection, wire: Wire) -> None:
     first, second = wire.duplicate(DATA, number=1), wire.duplicate(DATA)
     connection.client.send(b"1")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.evidence.events import SocketSeen
+from harness.evidence.events import NANOSECONDS, SocketSeen
 from harness.evidence.expectations import (
     ANYTHING,
     NOBODY,
@@ -157,20 +157,26 @@ class ObservedSocket:
     ) -> SocketSeen:
         """Expect psutil to see this endpoint so in every sample of the next `seconds`.
 
+        Where the host had no processor to look with meanwhile, it is watched as long once more.
         What was seen last comes back.
         """
         looks = self._looks(state, owner, send_queue, receive_queue)
         lab = self.host.lab
-        samples = self.host.settle()
+        before = self.host.settle()
         start = max(0, len(lab.timeline.history(self.key)) - 1)
-        lab.wait_until(lambda: False, f"{self!r} to stay {looks}", seconds)
-        samples = self.host.settle() - samples
-        if samples < FEWEST_SAMPLES:
-            raise Inconclusive(
-                f"{self!r}: in {seconds:g} s only {samples} samples were taken; that cannot show "
-                "that nothing changed between them"
-            )
-        history = lab.timeline.history(self.key)[start:]
+        began, samples = lab.now(), 0
+        while samples < FEWEST_SAMPLES:
+            if lab.seconds_since(began) > seconds + lab.deadlines.programs:
+                raise Inconclusive(
+                    f"{self!r}: in {lab.seconds_since(began):.1f} s only {samples} samples were "
+                    "taken; that cannot show that nothing changed between them"
+                )
+            lab.wait_until(lambda: False, f"{self!r} to stay {looks}", seconds)
+            samples = self.host.settle() - before
+        ends = began + int(seconds * NANOSECONDS)
+        # A change that was certainly later than the window says nothing about it.
+        told = lab.timeline.history(self.key)[start:]
+        history = [seen for seen in told if seen.not_before < ends]
         if not history and looks.state is State.CLOSED:
             return SocketSeen(lab.now(), *self.key, State.CLOSED)
         wrong = next((seen for seen in history if not looks.holds(seen)), None)
