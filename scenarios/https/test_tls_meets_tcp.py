@@ -3,16 +3,26 @@
 import signal
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from harness import CLOSED, ESTABLISHED
+from harness import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2
 from harness.lab import Connection, Host, Lab, Program
+from harness.tcp.timers import MINIMUM_RTO
 from scenarios.https.authority import Authority, Identity
 from scenarios.https.conftest import Programs
 
 SERVER = str(Path(__file__).parent / "demanding_server.py")
 CLIENT = str(Path(__file__).parent / "typed_client.py")
+PYTHON = (sys.executable, CLIENT)
+OPENSSL = ("openssl", "s_client", "-connect", "server:4433", "-servername", "server", "-CAfile")
+HANDSHAKE = """
+    client: ClientHello
+    server: ServerHello, Certificate, ServerKeyExchange, ServerHelloDone
+    client: ClientKeyExchange, ChangeCipherSpec, Finished
+    server: NewSessionTicket, ChangeCipherSpec, Finished
+    client: application data"""
 
 
 @pytest.mark.phenomenon(
@@ -104,6 +114,117 @@ def test_a_reset_after_the_name_in_the_hello(
     lab.step("Nothing of that has come to the server: it waits for a hello, for ever.")
     connection.client.reaches(CLOSED)
     connection.server.reaches(ESTABLISHED, owner=serving, receive_queue=0)
+
+
+class Reader(NamedTuple):
+    """A client, before and after the name of the authority's file, and what it is typed.
+
+    told: what it makes of an end without close_notify.
+    """
+
+    program: tuple[str, ...]
+    manners: tuple[str, ...]
+    typed: str
+    told: str
+
+
+STRICT = Reader(PYTHON, (), "hello\nread\nread\n", "UNEXPECTED_EOF_WHILE_READING")
+LENIENT = Reader(PYTHON, ("lenient",), "hello\nread\nread\n", "got b''")
+S_CLIENT = Reader(OPENSSL, (), "hello\n", "unexpected eof while reading")
+
+
+@pytest.mark.phenomenon(
+    74,
+    symptom="reset",
+    client="ESTABLISHED, CLOSE_WAIT, CLOSED",
+    server="ESTABLISHED, FIN_WAIT2",
+    lasts="at once",
+    settings=(
+        "Python: suppress_ragged_eofs",
+        "OpenSSL: SSL_OP_IGNORE_UNEXPECTED_EOF",
+        "a length that the data tells of itself",
+    ),
+)
+@pytest.mark.programs("openssl")
+@pytest.mark.cause("server.kill")
+@pytest.mark.parametrize(
+    "reader", [STRICT, LENIENT, S_CLIENT], ids=["strict", "lenient", "openssl"]
+)
+def test_a_fin_without_close_notify(
+    lab: Lab, client: Host, server: Host, *, programs: Programs, identity: Identity, reader: Reader
+) -> None:
+    """A server is killed: to TCP an orderly end, to TLS perhaps somebody who cuts an answer short.
+
+    Python's ssl hides the difference, unless it is told not to (SSLEOFError then; before 3.11.4 not
+    even that, gh-95494): the program reads an end, as if all had come.
+    """
+    lab.step("A client and a server talk TLS. The server answers one line.")
+    serving = programs.serve(server, "python", identity, ciphers="ECDHE")
+    listener = serving.listens(4433)
+    authority = str(programs.authority.certificate)
+    speaking = client.start([*reader.program, authority, *reader.manners])
+    connection = speaking.connects(listener)
+    speaking.type(reader.typed)
+    speaking.prints("olleh")
+
+    lab.step("The server is killed. Its kernel closes TCP; nobody is there to say so in TLS.")
+    speaking.send_signal(signal.SIGSTOP)
+    serving.kill()
+    *_, acknowledged = lab.sees("""
+        ...
+        server.4433 > client: Flags [F.], seq K, ack J
+        ...
+        client > server.4433: Flags [.], ack K+1
+    """)
+    closed = connection.client.reaches(CLOSE_WAIT, owner=speaking)
+    connection.server.reaches(FIN_WAIT2, owner=None)
+    connection.sees_tls(f"{HANDSHAKE}\n    server: application data")
+
+    lab.step("All is acknowledged: nothing is sent any more, and TCP knows of no error.")
+    lab.stays_quiet(seconds=2 * MINIMUM_RTO)
+
+    lab.step("What the program is told is up to its library, and to how that was called.")
+    speaking.send_signal(signal.SIGCONT)
+    speaking.prints(reader.told)
+    speaking.kill()
+    connection.client.reaches(CLOSED)
+    lab.figure([acknowledged, closed])
+
+
+@pytest.mark.phenomenon(
+    74,
+    symptom="as it should be",
+    client="ESTABLISHED, CLOSE_WAIT",
+    server="ESTABLISHED, FIN_WAIT2",
+    lasts="at once",
+)
+@pytest.mark.programs("openssl")
+@pytest.mark.cause("client.type", stands_for="the line after which the server says that it ends")
+@pytest.mark.parametrize("reader", [STRICT, LENIENT], ids=["strict", "lenient"])
+def test_a_fin_after_close_notify(
+    lab: Lab, client: Host, server: Host, *, programs: Programs, identity: Identity, reader: Reader
+) -> None:
+    """The end as TLS wants it. TCP's states are the same, and both sorts of programs read an end.
+
+    To the program that takes any end for a good one, this and an answer cut short are the same.
+    """
+    lab.step("A client and a server talk TLS. The client asks the server to end.")
+    serving = programs.serve(server, "openssl", identity, ciphers="ECDHE")
+    listener = serving.listens(4433)
+    authority = str(programs.authority.certificate)
+    speaking = client.start([*reader.program, authority, *reader.manners])
+    connection = speaking.connects(listener)
+    speaking.type("CLOSE\n")
+
+    lab.step("The server says in TLS that this is all. It does not wait for an answer.")
+    connection.sees_tls(f"{HANDSHAKE}\n    server: alert (encrypted)")
+    serving.kill()
+    connection.client.reaches(CLOSE_WAIT, owner=speaking)
+    connection.server.reaches(FIN_WAIT2, owner=None)
+
+    lab.step("The client reads the end, and nothing is wrong with it.")
+    speaking.type("read\n")
+    speaking.prints("got b''")
 
 
 @pytest.mark.phenomenon(
