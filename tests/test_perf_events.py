@@ -37,6 +37,7 @@ from harness.tcp.segment import Address
 from harness.tcp.states import State
 from tests.formats_of_6_1 import TEXTS, drop_record, reset_record, state_record
 from tests.passages_shown import MACHINES_ROOT, NOT_ROOT
+from tests.rule_twins import pin_to_one_processor
 
 PAGE = 4096
 TRAILER = struct.pack("=iiQII", 1, 2, 30, 4, 0)
@@ -223,7 +224,10 @@ def _rings(events: list[Wanted], size: int) -> Iterator[list[Ring]]:
 
 
 def _connect_on_loopback(times: int) -> None:
-    """In the machine's own namespace, between two sockets of ours: each connect is refused."""
+    """In the machine's own namespace, between two sockets of ours: each connect is refused.
+
+    On the processor that the caller is bound to: what its ring lost is told with its next record.
+    """
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         for _ in range(times):
@@ -231,7 +235,16 @@ def _connect_on_loopback(times: int) -> None:
                 assert asking.connect_ex(bound.getsockname()) != 0
 
 
+@pytest.fixture
+def one_processor() -> Iterator[None]:
+    before = os.sched_getaffinity(0)
+    pin_to_one_processor()
+    yield
+    os.sched_setaffinity(0, before)
+
+
 @MACHINES_ROOT
+@pytest.mark.usefixtures("one_processor")
 def test_the_kernel_says_when_records_were_lost() -> None:
     form = look_for().formats[What.STATE]
     with _rings([Wanted(form.number)], PAGE) as rings:
