@@ -201,7 +201,8 @@ def transmissions(endpoint: WitnessedSocket, kind: str) -> tuple[Segment, ...]:
     """What the endpoint sent of this kind: the first and every repetition, or every probe."""
     sent = [each for each in endpoint.host.lab.timeline.wire if _is_from(endpoint, each)]
     if kind in PROBING:
-        return tuple(_probes(sent))
+        probes = _probes(sent)
+        return tuple(_unanswered(endpoint, probes) if kind == "keepalive" else probes)
     if kind in FLAGS:
         return tuple(each for each in sent if each.flags == FLAGS[kind])
     carrying = [each for each in sent if each.end != each.sequence]
@@ -220,6 +221,12 @@ def _probes(sent: list[Segment]) -> list[Segment]:
             end = segment.end
             probes.clear()
     return probes
+
+
+def _unanswered(endpoint: WitnessedSocket, probes: list[Segment]) -> list[Segment]:
+    """Those since the peer was heard last: with its answer the time of keepalive begins anew."""
+    heard = _last_heard(endpoint, [each.time for each in probes[-1:]])
+    return [each for each in probes if each.time > heard]
 
 
 def _last_heard(endpoint: WitnessedSocket, probes: list[int]) -> int:
