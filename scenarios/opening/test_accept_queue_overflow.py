@@ -7,6 +7,9 @@ import pytest
 from harness import CLOSED, ESTABLISHED, LISTEN, SYN_RECV
 from harness.lab import Host, Lab, Wire
 
+BARE_ACKNOWLEDGEMENTS = "--tcp-flags FIN,SYN,RST,PSH,ACK ACK"
+"""Those that carry nothing else."""
+
 
 @pytest.mark.phenomenon(
     19,
@@ -21,22 +24,21 @@ from harness.lab import Host, Lab, Wire
 @pytest.mark.cause("client.connect", occurrence=2)
 def test_data_for_a_full_queue_is_refused_at_last(lab: Lab, client: Host, server: Host) -> None:
     """The client is connected and sends; the server drops all of it until it forgets the client."""
-    lab.step("The server lets one connection wait. A client's third segment is lost.")
+    lab.step("The server lets one connection wait. A client's bare acknowledgements are lost.")
     listener = server.listen(port=80, backlog=0)
-    rule = server.iptables("-A INPUT -p tcp --sport 7005 --tcp-flags SYN NONE -j DROP")
+    server.iptables(f"-A INPUT -p tcp --sport 7005 {BARE_ACKNOWLEDGEMENTS} -j DROP")
+    overflows = server.counter("TcpExtListenOverflows")
     late = client.connect(listener, source_port=7005)
     late.client.connecting.returns()
-    late.reaches(client=ESTABLISHED, server=SYN_RECV)
 
     lab.step("Another connection overtakes it, and takes the only place.")
     client.connect(listener).reaches(client=ESTABLISHED, server=ESTABLISHED)
-    listener.reaches(LISTEN, owner=server, receive_queue=1, send_queue=0)
 
-    lab.step("Segments get through again. The client sends; there is no place, and no answer.")
-    overflows = server.counter("TcpExtListenOverflows")
-    rule.delete()
+    lab.step("The client sends. Its data gets through; there is no place, and no answer.")
     late.client.send(b"hello")
     late.client.reaches(ESTABLISHED, owner=client, send_queue=5)
+    late.reaches(client=ESTABLISHED, server=SYN_RECV)
+    listener.reaches(LISTEN, owner=server, receive_queue=1, send_queue=0)
     overflows.grows()
 
     lab.step("The server gives the connection up. What the client sends again is refused.")

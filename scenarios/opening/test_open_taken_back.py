@@ -19,7 +19,9 @@ def test_closing_in_syn_sent(lab: Lab, client: Host, server: Host) -> None:
     connection.client.close()
     connection.client.reaches(CLOSED, seconds=lab.deadlines.patience)
     connection.client.connecting.fails(errno.EBADF)
-    lab.sees_only("client > server: Flags [S], seq J")
+    lab.sees("client > server: Flags [S], seq J")
+    lab.never_sees("client > server: Flags [F]")
+    lab.never_sees("client > server: Flags [R]")
     lab.stays_quiet(seconds=0.3)
 
 
@@ -34,7 +36,9 @@ def test_aborting_in_syn_sent(lab: Lab, client: Host, server: Host) -> None:
     connection.client.abort()
     connection.client.reaches(CLOSED, seconds=lab.deadlines.patience)
     connection.client.connecting.fails(errno.EBADF)
-    lab.sees_only("client > server: Flags [S], seq J")
+    lab.sees("client > server: Flags [S], seq J")
+    lab.never_sees("client > server: Flags [F]")
+    lab.never_sees("client > server: Flags [R]")
     lab.stays_quiet(seconds=0.3)
 
 
@@ -50,10 +54,11 @@ def test_an_icmp_error_ends_syn_sent(lab: Lab, client: Host, server: Host) -> No
     rule.delete()
     connection.client.connecting.fails(errno.ECONNREFUSED)
     connection.client.reaches(CLOSED)
-    lab.sees_only("""
+    lab.sees("""
         client > server.80: Flags [S], seq J
         client > server.80: Flags [S], seq J
     """)
+    lab.never_sees("server.80 > client: Flags [_]")
 
 
 @pytest.mark.cause("server.abort")

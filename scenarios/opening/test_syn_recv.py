@@ -62,12 +62,13 @@ def test_syn_recv_while_the_client_does_not_hear_the_server(
 )
 @pytest.mark.shortened(server={"net.ipv4.tcp_synack_retries": 1})
 def test_syn_recv_is_given_up(lab: Lab, client: Host, server: Host) -> None:
-    lab.step("The server's answer is lost, and then every further SYN of the client too.")
+    lab.step("The server's answer is lost, and every further SYN of the client too.")
     listener = server.listen(port=16868)
     client.iptables("-A INPUT -s server -j DROP")
+    server.iptables("-A INPUT -p tcp --syn -m limit --limit 1/day --limit-burst 1 -j ACCEPT")
+    server.iptables("-A INPUT -s client -j DROP")
     connection = client.connect(listener)
     connection.server.reaches(SYN_RECV, owner=None)
-    server.iptables("-A INPUT -s client -j DROP")
 
     lab.step("The server repeats its answer when its schedule says, then forgets the connection.")
     connection.server.retransmits_as_predicted()

@@ -98,6 +98,7 @@ def test_another_syn_in_the_window_returns_to_listen(lab: Lab, client: Host, ser
     lab.sees("""
         client.7001 > server.80: Flags [S], seq 1000000
         server.80 > client.7001: Flags [S.], seq K, ack 1000001
+        ...
         client.7001 > server.80: Flags [S], seq 1001000
         server.80 > client.7001: Flags [R.], seq 0, ack 1001001
     """)
@@ -107,16 +108,23 @@ def test_another_syn_in_the_window_returns_to_listen(lab: Lab, client: Host, ser
 @pytest.mark.cause("server.close")
 def test_closing_in_syn_recv(lab: Lab, client: Host, server: Host) -> None:
     lab.step("Both hosts connect to each other. The server hears the client, but not vice versa.")
-    client.iptables("-A INPUT -s server -j DROP")
+    rule = client.iptables("-A INPUT -s server -j DROP")
     right = server.connect(client, port=7001, source_port=7002).client
     right.reaches(SYN_SENT, owner=server)
-    client.connect(server, port=7002, source_port=7001).client.reaches(SYN_SENT)
+    left = client.connect(server, port=7002, source_port=7001).client
+    left.reaches(SYN_SENT)
     right.reaches(SYN_RECV, owner=server)
 
-    lab.step("The server closes a connection that was never established: its FIN goes out.")
+    lab.step("The server closes a connection that was never established: it has to send a FIN.")
     right.close()
     right.reaches(FIN_WAIT1, owner=None)
     right.connecting.fails(errno.EBADF)
+
+    lab.step("The client hears again: the next SYN-ACK connects it, and the FIN is the end.")
+    rule.delete()
+    left.connecting.returns()
+    left.reaches(CLOSE_WAIT, owner=client)
+    right.reaches(FIN_WAIT2, owner=None)
     lab.sees("""
         server.7002 > client.7001: Flags [S.], seq K, ack J+1
         ...
@@ -163,6 +171,7 @@ def test_a_fin_completes_the_handshake_and_closes(lab: Lab, client: Host, server
         client > server.80: Flags [S], seq J
         server.80 > client: Flags [S.], seq K, ack J+1
         client > server.80: Flags [.], ack K+1
+        ...
         client > server.80: Flags [F.], seq J+1, ack K+1
         server.80 > client: Flags [.], ack J+2
     """)
