@@ -19,16 +19,23 @@ def test_ports_and_hosts(
     tcpdump: Callable[..., Tcpdump],
 ) -> None:
     lab.step("nginx serves on port 80; four tcpdumps on the server watch.")
-    web = server.start(nginx("keepalive_timeout 1s;"))
+    web = server.start(nginx("keepalive_timeout 60s;"))
     web.listens(80)
     both, there, sent, combined = (
         tcpdump(server, f"-i eth0 -nn {words}")
         for words in ("port 80", "dst port 80", "src host client", "src host client and port 80")
     )
 
-    lab.step("The client pings the server, and gets a page with curl.")
+    lab.step("The client pings the server, and gets a page with curl, which closes.")
     client.start("ping -n -c 1 server").ends(0)
     client.start("curl --silent --show-error http://server/").ends(0)
+    lab.sees("""
+        ...
+        client > server.80: Flags [F.], seq J
+        ...
+        server.80 > client: Flags [F.], seq K, ack J+1
+        client > server.80: Flags [.], ack K+1
+    """)
 
     lab.step("port 80 shows both directions, dst port 80 only what goes to the server.")
     of_port, of_destination = both.shows(), there.shows()
