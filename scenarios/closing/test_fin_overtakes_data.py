@@ -5,6 +5,10 @@ import pytest
 from harness import CLOSE_WAIT, ESTABLISHED, FIN_WAIT1, FIN_WAIT2
 from harness.lab import Host, Lab, Wire
 
+LONG_WAY = 0.5
+"""Seconds. When the data is sent again for the second time, no room is left for a FIN beside it
+(RFC 5681, section 3.1): the client has to have closed by then, however busy its host is."""
+
 
 @pytest.mark.phenomenon(
     60,
@@ -18,7 +22,8 @@ def test_a_fin_waits_for_the_data_before_it(
     lab: Lab, client: Host, server: Host, wire: Wire
 ) -> None:
     """The FIN arrives before the data: the receiver stays ESTABLISHED and reads no end."""
-    lab.step("A connection is established, and the server's program waits for data.")
+    lab.step("A connection over a long way, which the client's timers wait for.")
+    wire.delay("server > client: Flags [S.]", seconds=LONG_WAY)
     connection = client.connect(server.listen(port=80))
     connection.server.accept()
     connection.client.reaches(ESTABLISHED)
@@ -27,8 +32,8 @@ def test_a_fin_waits_for_the_data_before_it(
     lab.step("The wire holds the client's data, and what is sent of it again. The FIN passes.")
     late = wire.hold("client > server: Flags [_], length 5")
     connection.client.send(b"first")
-    late.meets()
     connection.client.close()
+    late.meets()
     connection.client.reaches(FIN_WAIT1, owner=None, send_queue=6)
 
     lab.step("The server's kernel keeps the FIN, and asks for what is missing before it.")
