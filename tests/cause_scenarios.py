@@ -59,6 +59,11 @@ def test_route(lab, client, server):
     client.route("add prohibit server")
     client.connect(server.listen(port=80)).client.connecting.fails(errno.EACCES)
 
+@pytest.mark.cause("client.ip_address")
+def test_ip_address(lab, client, server):
+    client.ip_address("del dev eth0")
+    client.connect(server.listen(port=80), bound=False).client.connecting.fails(errno.ENETUNREACH)
+
 @pytest.mark.cause("client.ask_neighbours")
 def test_ask_neighbours(lab, client, server):
     server.iptables("-A INPUT -p icmpv6 -j DROP")

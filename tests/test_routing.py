@@ -39,6 +39,41 @@ def test_a_default_route_goes_and_comes_back(client: Host, server: Host, router:
 
 
 @pytest.mark.families("ipv4")
+@pytest.mark.topology(router=True)
+def test_an_address_goes_and_comes_back(client: Host, server: Host, router: Host) -> None:
+    listener = server.listen(port=80)
+    for host in (client, server, router):
+        host.ask_neighbours()
+    router.ip_address("del dev to-client")
+    client.connect(listener).client.stays(SYN_SENT, seconds=0.2)
+    router.ip_address("add dev to-client")
+    client.connect(listener).client.reaches(ESTABLISHED)
+
+
+@pytest.mark.families("ipv6")
+@pytest.mark.topology(router=True)
+def test_an_ipv6_address_takes_no_neighbours_with_it(
+    client: Host, server: Host, router: Host
+) -> None:
+    listener = server.listen(port=80)
+    router.ip_address("del dev to-client")
+    client.connect(listener).client.stays(SYN_SENT, seconds=0.2)
+    router.ip_address("add dev to-client")
+    client.connect(listener).client.reaches(ESTABLISHED)
+
+
+@pytest.mark.families("ipv4")
+def test_an_address_that_cannot_be_changed(client: Host) -> None:
+    for words in ("", "add", "del dev eth1", "flush dev eth0"):
+        with pytest.raises(
+            LabError, match="cannot be read: add or del, then dev, then one of eth0"
+        ):
+            client.ip_address(words)
+    with pytest.raises(LabError, match="client: address add dev eth0 is refused: "):
+        client.ip_address("add dev eth0")
+
+
+@pytest.mark.families("ipv4")
 @pytest.mark.parametrize("words", ["", "add", "flush server", "add server via", "add a b c"])
 def test_words_that_cannot_be_read(client: Host, words: str) -> None:
     with pytest.raises(LabError, match=r"route '.*' cannot be read: one of add, replace, del"):

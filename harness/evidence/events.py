@@ -15,7 +15,7 @@ from harness.tcp.states import State
 NANOSECONDS = 1_000_000_000
 NETEM = "netem"
 """The last word of a setting's name that says what netem does at an interface: ``eth0 netem``."""
-ROUTE, NEIGHBOURS = "route", "neighbours"
+ROUTE, ADDRESS, NEIGHBOURS = "route", "address", "neighbours"
 """The first word of a setting's name that says how a host finds its way: ``route del default``."""
 
 

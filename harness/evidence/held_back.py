@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.evidence.events import NEIGHBOURS, NETEM, ROUTE, SysctlSet
+from harness.evidence.events import ADDRESS, NEIGHBOURS, NETEM, ROUTE, SysctlSet
 from harness.evidence.timeline import Timeline
 
 
@@ -21,4 +21,4 @@ def holds_back(timeline: Timeline, host: str) -> bool:
 
 
 def _is_in_the_way(name: str) -> bool:
-    return name.endswith(f" {NETEM}") or name.split(maxsplit=1)[0] in (ROUTE, NEIGHBOURS)
+    return name.endswith(f" {NETEM}") or name.split(maxsplit=1)[0] in (ROUTE, ADDRESS, NEIGHBOURS)

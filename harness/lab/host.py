@@ -23,7 +23,7 @@ from harness.lab.listener import Listener, PassiveEnd
 from harness.lab.listings import agreed_listing, recorded_netstat
 from harness.lab.program import Program
 from harness.lab.program_texts import not_started
-from harness.lab.routing import ask_neighbours, route
+from harness.lab.routing import ask_neighbours, ip_address, route
 from harness.lab.rule import Rule
 from harness.lab.rules import parse
 from harness.tcp.segment import Address
@@ -36,6 +36,7 @@ class Host(SocketHost):
     """One host of a lab."""
 
     route = route
+    ip_address = ip_address
     ask_neighbours = ask_neighbours
 
     def listen(

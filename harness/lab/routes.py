@@ -1,6 +1,7 @@
-"""Routes and neighbours of the present namespace, changed while a scenario runs.
+"""Routes, addresses and neighbours of the present namespace, changed while a scenario runs.
 
-ip-route(8) and ip-neighbour(8) as netlink messages, sent through the gate. Judges nothing.
+ip-route(8), ip-address(8) and ip-neighbour(8) as netlink messages, sent through the gate. Judges
+nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ import socket
 from typing import Any
 
 from harness.lab import gate
-from harness.lab.interfaces import IFF_NOARP
+from harness.lab.interfaces import IFA_F_NODAD, IFF_NOARP, LOCAL_TABLE
+from harness.lab.topology import PREFIX_IPV6
 
 KINDS = ("unicast", "blackhole", "unreachable", "prohibit")
 """What a route does with what it leads; the last three lead nowhere, each with its own error."""
@@ -30,6 +32,20 @@ def change(verb: str, kind: str, destination: str, via: str = "") -> None:
     if kind != "unicast":
         wish["type"] = kind
     _send("route", verb, family=family, **wish)
+
+
+def change_addresses(verb: str, interface: str, ipv4: str, prefix_ipv4: int, ipv6: str) -> None:
+    """Add or delete both addresses of an interface; OSError when it is refused.
+
+    The routes to its networks come and go with them, in the kernel. The local route to the IPv6
+    address is set here, because the kernel does so later, in a work queue.
+    """
+    index = socket.if_nametoindex(interface)
+    _send("addr", verb, index=index, address=ipv4, prefixlen=prefix_ipv4)
+    _send("addr", verb, index=index, address=ipv6, prefixlen=PREFIX_IPV6, flags=IFA_F_NODAD)
+    if verb == "add":
+        local = {"dst": f"{ipv6}/128", "type": "local", "table": LOCAL_TABLE, "oif": index}
+        _send("route", "replace", family=socket.AF_INET6, **local)
 
 
 def ask_neighbours() -> None:

@@ -1,11 +1,14 @@
-"""A host's routes and neighbours as the scenario changes them: `Host.route`, `ask_neighbours`."""
+"""A host's routes, addresses and neighbours, as the scenario changes them.
+
+`Host.route`, `Host.ip_address`, `Host.ask_neighbours`.
+"""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
 
-from harness.evidence.events import NEIGHBOURS, ROUTE, SysctlSet
+from harness.evidence.events import ADDRESS, NEIGHBOURS, ROUTE, SysctlSet
 from harness.lab.addressed_host import AddressedHost
 from harness.lab.errors import LabError
 from harness.lab.routes import KINDS, VERBS
@@ -41,11 +44,42 @@ def route(self: Host, words: str) -> None:
     _record(self, f"{ROUTE} {words}", "done")
 
 
+def ip_address(self: Host, words: str) -> None:
+    """Take an interface's addresses away, or give them back: ``del dev eth0``, ``add dev eth0``.
+
+    In ip-address(8)'s words; of both families. With them go, and come back, the routes to the
+    networks that they are in. With them go, and do not come back, every other IPv4 route by this
+    interface and what was known of neighbours there: see `ask_neighbours`. A router's interfaces
+    are named after whom they lead to: ``to-client``. Errors: LabError says what can be written, or
+    why the kernel refuses it.
+    """
+    ends = {each.name: each for each in self.lab.plan.interfaces(self.name)}
+    verb, _, device = words.partition(" dev ")
+    if verb not in ("add", "del") or device not in ends:
+        raise LabError(
+            f"{self.name}: address {words!r} cannot be read: add or del, then dev, then one of "
+            f"{', '.join(ends)}"
+        )
+    end = ends[device]
+    try:
+        self.ask(
+            "network",
+            part="routes",
+            what="change_addresses",
+            arguments=(verb, device, end.ipv4, end.prefix_ipv4, end.ipv6),
+        )
+    except OSError as error:
+        raise LabError(f"{self.name}: address {words} is refused: {error}") from error
+    _record(self, f"{ADDRESS} {words}", "done")
+
+
 def ask_neighbours(self: Host) -> None:
     """Have this host ask for its neighbours' link addresses from now on (ARP, ND), as hosts do.
 
     The hosts of a lab know them from the beginning. A host that was not told to ask answers no
-    ARP either; of IPv6's questions it answers those that its rules let in.
+    ARP either; of IPv6's questions it answers those that its rules let in. A router cannot ask for
+    whom it forwards IPv6 to: it would from a link-local address (ndisc_send_ns() in
+    net/ipv6/ndisc.c), and a lab has none.
     """
     self.ask("network", part="routes", what="ask_neighbours")
     _record(self, NEIGHBOURS, "asked for")

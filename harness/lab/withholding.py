@@ -229,6 +229,7 @@ VERBS: Mapping[str, _Verb] = {
     "sysctl": _Verb(Host, "sysctl", _read_sysctl, _sets),
     "mtu": _Verb(Host, "mtu", _nothing),
     "route": _Verb(Host, "route", _nothing),
+    "ip_address": _Verb(Host, "ip_address", _nothing),
     "ask_neighbours": _Verb(Host, "ask_neighbours", _nothing),
     "link": _Verb(Lab, "link", _link_nothing),
     "link.delete": _Verb(Link, "delete", _nothing),
