@@ -7,11 +7,12 @@ SYN's, a second later, that counts. Which of the two it is there depends on the 
 """
 
 import errno
+from select import POLLOUT
 from typing import Any, NamedTuple
 
 import pytest
 
-from harness import CLOSED, SYN_SENT
+from harness import CLOSED, ESTABLISHED, SYN_SENT
 from harness.lab import Host, Lab, Wire
 
 
@@ -48,31 +49,49 @@ class Rejection(NamedTuple):
     error: int
 
 
-def entry(answer: str, error: int) -> Any:
-    """A rejection, with the catalogue's entry of it."""
-    marker = pytest.mark.phenomenon(
-        8,
-        symptom="refused",
-        client="SYN_SENT, CLOSED",
-        server="LISTEN",
-        errno=errno.errorcode[error],
-        lasts="a round trip",
-        settings=("REJECT --reject-with",),
+IPV4 = (
+    Rejection("icmp-port-unreachable", errno.ECONNREFUSED),
+    Rejection("icmp-host-unreachable", errno.EHOSTUNREACH),
+    Rejection("icmp-net-unreachable", errno.ENETUNREACH),
+    Rejection("icmp-admin-prohibited", errno.EHOSTUNREACH),
+)
+IPV6 = (
+    Rejection("icmp6-port-unreachable", errno.ECONNREFUSED),
+    Rejection("icmp6-addr-unreachable", errno.EHOSTUNREACH),
+    Rejection("icmp6-no-route", errno.ENETUNREACH),
+    Rejection("icmp6-adm-prohibited", errno.EACCES),
+)
+
+
+def entry(rejection: Rejection, before: str = "", **facts: Any) -> Any:
+    """A rejection, with the catalogue's entry of it; `before`: errnos that come before its own."""
+    said: dict[str, Any] = {
+        "symptom": "refused",
+        "client": "SYN_SENT, CLOSED",
+        "server": "LISTEN",
+        "errno": before + errno.errorcode[rejection.error],
+        "lasts": "a round trip",
+        "settings": ("REJECT --reject-with",),
+    }
+    marker = pytest.mark.phenomenon(8, **{**said, **facts})
+    return pytest.param(rejection, marks=marker, id=rejection.answer)
+
+
+def soft(rejection: Rejection) -> Any:
+    """A rejection of an established connection's segments, with the catalogue's entry of it."""
+    return entry(
+        rejection,
+        symptom="slow",
+        client="ESTABLISHED",
+        server="ESTABLISHED",
+        lasts="until the firewall lets it pass, or as long as predict data says",
+        settings=("REJECT --reject-with", "tcp_retries2", "TCP_USER_TIMEOUT", "IP_RECVERR"),
     )
-    return pytest.param(Rejection(answer, error), marks=marker, id=answer)
 
 
 @pytest.mark.families("ipv4")
 @pytest.mark.cause("server.iptables")
-@pytest.mark.parametrize(
-    "rejection",
-    [
-        entry("icmp-port-unreachable", errno.ECONNREFUSED),
-        entry("icmp-host-unreachable", errno.EHOSTUNREACH),
-        entry("icmp-net-unreachable", errno.ENETUNREACH),
-        entry("icmp-admin-prohibited", errno.EHOSTUNREACH),
-    ],
-)
+@pytest.mark.parametrize("rejection", [entry(each) for each in IPV4])
 def test_rejected_with_an_icmp_error(
     lab: Lab, client: Host, server: Host, wire: Wire, rejection: Rejection
 ) -> None:
@@ -82,15 +101,7 @@ def test_rejected_with_an_icmp_error(
 
 @pytest.mark.families("ipv6")
 @pytest.mark.cause("server.iptables")
-@pytest.mark.parametrize(
-    "rejection",
-    [
-        entry("icmp6-port-unreachable", errno.ECONNREFUSED),
-        entry("icmp6-addr-unreachable", errno.EHOSTUNREACH),
-        entry("icmp6-no-route", errno.ENETUNREACH),
-        entry("icmp6-adm-prohibited", errno.EACCES),
-    ],
-)
+@pytest.mark.parametrize("rejection", [entry(each) for each in IPV6])
 def test_rejected_with_an_icmpv6_error(
     lab: Lab, client: Host, server: Host, wire: Wire, rejection: Rejection
 ) -> None:
@@ -98,8 +109,48 @@ def test_rejected_with_an_icmpv6_error(
     is_rejected(lab, client, server, wire, rejection)
 
 
+@pytest.mark.families("ipv4")
+@pytest.mark.cause("server.iptables")
+@pytest.mark.parametrize("rejection", [entry(each, "EINPROGRESS, ") for each in IPV4])
+def test_an_icmp_error_wakes_poll(
+    lab: Lab, client: Host, server: Host, wire: Wire, rejection: Rejection
+) -> None:
+    """The same error wakes a program that does not block in connect, and waits in SO_ERROR."""
+    wakes_poll(lab, client, server, wire, rejection)
+
+
+@pytest.mark.families("ipv6")
+@pytest.mark.cause("server.iptables")
+@pytest.mark.parametrize("rejection", [entry(each, "EINPROGRESS, ") for each in IPV6])
+def test_an_icmpv6_error_wakes_poll(
+    lab: Lab, client: Host, server: Host, wire: Wire, rejection: Rejection
+) -> None:
+    """The same over IPv6: an error of ICMPv6 wakes poll, and waits in SO_ERROR."""
+    wakes_poll(lab, client, server, wire, rejection)
+
+
+@pytest.mark.families("ipv4")
+@pytest.mark.cause("server.iptables")
+@pytest.mark.parametrize("rejection", [soft(each) for each in IPV4])
+def test_an_icmp_error_is_soft_once_established(
+    lab: Lab, client: Host, server: Host, rejection: Rejection
+) -> None:
+    """What ends connect only slows an established connection: whoever asks is told, nobody else."""
+    is_slowed(lab, client, server, rejection)
+
+
+@pytest.mark.families("ipv6")
+@pytest.mark.cause("server.iptables")
+@pytest.mark.parametrize("rejection", [soft(each) for each in IPV6])
+def test_an_icmpv6_error_is_soft_once_established(
+    lab: Lab, client: Host, server: Host, rejection: Rejection
+) -> None:
+    """The same over IPv6: to an established connection an error of ICMPv6 is soft."""
+    is_slowed(lab, client, server, rejection)
+
+
 def is_rejected(lab: Lab, client: Host, server: Host, wire: Wire, rejection: Rejection) -> None:
-    """The story of both families."""
+    """The story of both families: a program that waits in connect(2)."""
     lab.step("The server listens, and its firewall answers each SYN with an ICMP error.")
     listener = server.listen(port=80)
     server.iptables(f"-A INPUT -p tcp --dport 80 -j REJECT --reject-with {rejection.answer}")
@@ -115,3 +166,49 @@ def is_rejected(lab: Lab, client: Host, server: Host, wire: Wire, rejection: Rej
     connection.client.connecting.fails(rejection.error)
     connection.client.reaches(CLOSED)
     lab.never_sees("server.80 > client: Flags [_]")
+
+
+def wakes_poll(lab: Lab, client: Host, server: Host, wire: Wire, rejection: Rejection) -> None:
+    """The story of both families: a program that waits in poll(2)."""
+    lab.step("The server listens, and its firewall answers each SYN with an ICMP error.")
+    listener = server.listen(port=80)
+    server.iptables(f"-A INPUT -p tcp --dport 80 -j REJECT --reject-with {rejection.answer}")
+
+    lab.step("The client connects without blocking, and waits until its socket is writable.")
+    on_its_way = wire.hold("client > server: Flags [S]")
+    connection = client.connect(listener, blocking=False)
+    connection.client.connecting.fails(errno.EINPROGRESS)
+    waiting = connection.client.poll(POLLOUT)
+    connection.client.reaches(SYN_SENT, owner=client)
+
+    lab.step("Its SYN arrives. The error wakes the program, and the socket has kept it.")
+    on_its_way.delete()
+    waiting.returns("POLLOUT|POLLERR|POLLHUP")
+    connection.client.error().fails(rejection.error)
+    connection.client.reaches(CLOSED)
+    lab.never_sees("server.80 > client: Flags [_]")
+
+
+def is_slowed(lab: Lab, client: Host, server: Host, rejection: Rejection) -> None:
+    """The story of both families: RFC 1122, section 4.2.3.9."""
+    lab.step("A connection is established.")
+    connection = client.connect(server.listen(port=80))
+    connection.client.reaches(ESTABLISHED)
+    connection.server.reaches(ESTABLISHED)
+
+    lab.step(
+        "A new rule of the firewall answers its segments with an ICMP error. The client sends."
+    )
+    rule = server.iptables(f"-A INPUT -p tcp --dport 80 -j REJECT --reject-with {rejection.answer}")
+    connection.client.send(b"hello")
+    connection.client.retransmits(2)
+
+    lab.step("It sends again. Its program is not disturbed; only SO_ERROR tells of the error.")
+    waiting = connection.client.reaches(ESTABLISHED, owner=client, send_queue=5)
+    connection.client.error().fails(rejection.error)
+
+    lab.step("The rule goes. The next repetition arrives, and nothing is lost.")
+    rule.delete()
+    connection.server.receives(b"hello")
+    connection.client.reaches(ESTABLISHED, owner=client, send_queue=0)
+    lab.figure(waiting)
