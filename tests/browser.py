@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 LOOK = (Path(__file__).parent / "browser_checks.js").read_text()
 WIDTHS = (400, 900, 1600)
 THEMES: tuple[Any, ...] = ("light", "dark")
-PATIENCE = 20_000
-"""How long (ms) Chromium may take for one thing on a busy machine."""
+PATIENCE = 240_000
+"""Milliseconds after which Chromium hangs; on a busy machine it takes long for one thing."""
 
 
 def missing_browser() -> str | None:

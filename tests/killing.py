@@ -25,8 +25,8 @@ import psutil
 
 from tests.survey import differences, other_processes, survey
 
-LIMIT = 60.0
-"""Seconds in which what must happen has happened, on a machine that is busy with other work."""
+LIMIT = 240.0
+"""Seconds after which what must happen hangs, on a machine that is busy with other work."""
 RUN, WORKER, GUARD, SANDBOX, AGENT = range(5)
 KINDS = ("pytest", "worker", "guard", "sandbox", "agent")
 """What there is to kill, each the parent of the next."""

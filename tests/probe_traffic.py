@@ -53,7 +53,11 @@ def crafted(client: Host, server: Host) -> list[bytes]:
 
 
 def send(lab: Lab, client: Host, server: Host) -> None:
-    """Send it all, and wait until all that is answered is answered."""
+    """Send it all, and wait until all that is answered is answered.
+
+    But for one: after 30 s the server would tell that the rest of a fragment has not come.
+    """
+    server.sysctl("net.ipv4.ipfrag_time", 3600)
     connection = client.connect(server.listen(port=80))
     connection.client.connecting.returns()
     connection.server.accept()

@@ -21,6 +21,8 @@ from tests.own_namespace import inside, new_namespace
 from tests.rule_grammar import BEYOND, SOURCES, TARGET
 from tests.rule_probes import SENDER_MAC, TWIN_MAC, Probe
 
+HANGS = 100.0
+"""Seconds after which what a busy machine may do slowly hangs."""
 _ALL_FRAMES = 0x0003
 _ARP, _IPV4, _IPV6 = 0x0806, 0x0800, 0x86DD
 _OUTGOING = 4
@@ -65,7 +67,7 @@ class Twin:
         """Run a program in the twin; what it printed."""
         with inside(self.namespace):
             done = subprocess.run(
-                words, input=feed, capture_output=True, text=True, check=False, timeout=20
+                words, input=feed, capture_output=True, text=True, check=False, timeout=HANGS
             )
         assert done.returncode == 0, (words, feed, done.stderr)
         return done.stdout
@@ -105,7 +107,7 @@ class Twin:
 
     def _until_handled(self, seen: Seen) -> None:
         self._wire.send(_arp_request())
-        until = time.monotonic() + 10
+        until = time.monotonic() + HANGS
         while True:
             ready, _, _ = select.select([self._wire], [], [], until - time.monotonic())
             assert ready, f"{self._outside}: no answer to ARP, so nothing is known"

@@ -186,7 +186,7 @@ def doctor(*arguments: str, before: tuple[str, ...] = ()) -> "subprocess.Complet
         text=True,
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=240,  # then it hangs: on a busy machine a trial takes long
     )
 
 

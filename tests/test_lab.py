@@ -179,8 +179,8 @@ def test_a_host_that_dies_while_it_is_waited_for(sandbox: Sandbox) -> None:
     with open_lab(sandbox) as lab:
         os.kill(lab["server"].pid, signal.SIGKILL)
         with pytest.raises(HostGone, match="host 'server' does not answer any more"):
-            lab["client"].connect(lab["server"], 80).server.reaches(ESTABLISHED, seconds=60)
-        assert lab.seconds_since(lab.origin) < 30, "at once, not at the deadline"
+            lab["client"].connect(lab["server"], 80).server.reaches(ESTABLISHED, seconds=600)
+        assert lab.seconds_since(lab.origin) < 300, "at once, not at the deadline"
 
 
 def test_a_host_that_died_is_missed_at_the_end(sandbox: Sandbox) -> None:

@@ -25,7 +25,8 @@ PROJECT = Path(__file__).parents[1]
 Machine: TypeAlias = "subprocess.Popen[str]"
 SERIES, EARLY = (1, 1), (7, 6)
 """For each of two machines side by side: runs with six kills each, and runs with one."""
-LIMIT = 300
+LIMIT = 900
+"""Seconds after which a machine hangs; each of its runs begins with an interpreter's start."""
 UNPRIVILEGED = 65534
 """The user nobody."""
 NEEDED = "import psutil, pyroute2, pytest, scapy, xdist"

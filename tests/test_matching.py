@@ -298,9 +298,9 @@ def test_a_long_capture_with_gaps_is_searched_in_reasonable_time() -> None:
     acknowledgements = [segment(CLIENT, ".", J, K) for _ in range(3000)]
     line = "client > server: Flags [.], ack K"
     text = f"{line}\n...\n{line}\n...\n{line}\n...\nserver > client: Flags [R]"
-    begun = time.monotonic()
+    begun = time.process_time()  # the machine is shared
     assert mismatched(text, acknowledgements, {"K": K}).matched == 3
-    assert time.monotonic() - begun < 20
+    assert time.process_time() - begun < 20
 
 
 SMALL = st.lists(

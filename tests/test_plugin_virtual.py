@@ -24,7 +24,8 @@ from tests.virtual_kernels import (
 pytest_plugins = ["pytester"]
 __all__ = ["runs"]
 
-LIMIT = 120
+LIMIT = 240
+"""Seconds after which a run that was ended hangs."""
 OF_EVERY_KIND = """
 import os, time
 def test_passes(record_property):

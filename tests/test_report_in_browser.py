@@ -47,8 +47,8 @@ STORIES: dict[str, tuple[Callable[[], Timeline], list[list[str]]]] = {
     "long": (lambda: long_story(600), [["client", "ESTABLISHED"]]),
     "tls": (tls_story, []),
 }
-STORED = 5.0
-"""Seconds in which the browser has stored what a page has asked it to remember."""
+STORED = 240.0
+"""Seconds after which the browser will never store what a page has asked it to remember."""
 SAMPLED_STATES = STORIES["sampled"][1]
 
 
