@@ -86,6 +86,7 @@ def test_a_peer_that_accepts_and_is_silent(lab: Lab, client: Host, server: Host)
     """The hello is acknowledged by the kernel, and read by nobody: curl's own limit ends it."""
     lab.step("A program accepts a connection, and then does nothing.")
     listener = server.listen(port=443)
+    listener.accept_next()
     curl = client.start("curl --silent --show-error --max-time 2 https://server/")
     connection = curl.connects(listener)
     connection.server.accept()
