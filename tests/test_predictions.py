@@ -176,3 +176,26 @@ def test_a_wrong_prediction_is_found_out(client: Host, server: Host) -> None:
     with pytest.raises(ExpectationFailed, match="did not do with its data what was predicted"):
         end.retransmits_as_predicted("data", times=2)
     assert end.state is not CLOSED
+
+
+@pytest.mark.families("ipv4")
+def test_keepalive_counts_from_the_last_answer(client: Host, server: Host) -> None:
+    """A probe that the peer has answered is none of the silence that comes later."""
+    for name, value in {"time": 1, "intvl": 1, "probes": 1}.items():
+        client.sysctl(f"{IPV4}tcp_keepalive_{name}", value)
+    asked = client.counter("TcpExtTCPKeepAlive")
+    connection = client.connect(server.listen(port=PORT), options=[KEEPALIVE])
+    connection.reaches(client=ESTABLISHED, server=ESTABLISHED)
+    end = connection.client
+    reading = end.receive()
+    asked.grows()
+    *_, answered, _ = client.lab.sees("""
+        server > client: Flags [S.], seq K
+        client > server: Flags [.], ack K+1
+        client > server: Flags [.], ack K+1
+        server > client: Flags [.]
+    """)
+    server.iptables("-A INPUT -s client -j DROP")
+    unanswered, *_ = end.retransmits_as_predicted("keepalive")
+    assert answered.time < unanswered.time
+    reading.fails(errno.ETIMEDOUT)
