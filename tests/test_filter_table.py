@@ -140,6 +140,17 @@ def test_a_policy_is_set_and_flushing_leaves_it() -> None:
     with_table(body)
 
 
+def test_what_a_policy_dropped_is_its_own_also_when_it_is_told_after_its_end() -> None:
+    def body(table: FilterTable) -> None:
+        for line in ("-P INPUT DROP", "-P INPUT ACCEPT"):
+            table.apply(parse(line))
+        origin = table.origin(4, "INPUT", None)
+        assert origin is not None
+        assert origin.line == "-P INPUT DROP"
+
+    with_table(body)
+
+
 @needs("nft")
 def test_what_the_kernel_refuses_is_one_error_that_names_the_rule() -> None:
     def body(table: FilterTable) -> None:

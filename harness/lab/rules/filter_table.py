@@ -144,9 +144,10 @@ class FilterTable:
         return lines + [spell_rule(p.rules[family], counts.get((p, family))) for p in live]
 
     def origin(self, family: Family, chain: str, handle: int | None) -> Origin | None:
-        """Find whose rule has, or had, this handle; without a handle: who set the chain's policy.
+        """Find whose rule has, or had, this handle; without a handle: who had the chain drop last.
 
-        None for what others put there. The kernel gives no handle of a table twice.
+        That stays so under another policy: what was dropped may be read later. None for what others
+        put there. The kernel gives no handle of a table twice.
         """
         return self._origins.get((family, chain, handle))
 
@@ -252,8 +253,9 @@ class FilterTable:
         self._commit(changes, command.line)
         self._tables.update(families)
         self._policies.update({(f, command.chain): command.policy for f in families})
-        origin = Origin(command.line, command.policy)
-        self._origins.update({(f, command.chain, None): origin for f in families})
+        if command.policy == "DROP":
+            origin = Origin(command.line, command.policy)
+            self._origins.update({(f, command.chain, None): origin for f in families})
 
     def _live_counts(self, halves: list[Half], line: str) -> dict[Half, Count]:
         if not halves:
