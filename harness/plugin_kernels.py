@@ -8,6 +8,7 @@ from platform import release
 
 from harness.lab.lab import Lab
 from harness.lab.link import lacking_netem
+from harness.lab.rule import lacking_nat
 
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 
@@ -47,6 +48,7 @@ def version_order(text: str) -> tuple[int, int]:
 
 
 KERNEL_PARTS: Mapping[str, Callable[[Lab], str]] = {
+    "nat": lacking_nat,
     "netem": lacking_netem,
     "netem_seed": lacking_before(
         "6.6", "its netem takes no seed, so what is lost is another each time"

@@ -146,7 +146,9 @@ def test_a_part_that_no_kernel_has_is_refused(runs: Runs) -> None:
         """
     )
     result = runs.run()
-    result.stdout.fnmatch_lines(["*'nettem' is none of netem, *", '*pytest.mark.kernel("netem")*'])
+    result.stdout.fnmatch_lines(
+        ["*'nettem' is none of nat, netem, *", '*pytest.mark.kernel("netem")*']
+    )
 
 
 def test_it_is_recorded_and_undone(emulating: Lab, client: Host) -> None:

@@ -58,9 +58,9 @@ def matched(
     text: str,
     segments: Sequence[Segment] = TALK,
     bindings: Mapping[str, int] | None = None,
-    **others: int,
+    start: int = 0,
 ) -> Match:
-    found = match(parse_pattern(text), segments, bindings, HOSTS, **others)
+    found = match(parse_pattern(text), segments, bindings, HOSTS, start=start)
     assert isinstance(found, Match), explain(found)
     return found
 

@@ -6,6 +6,8 @@ import selectors
 import socket
 import subprocess
 
+import pytest
+
 from harness.evidence.events import Event
 from harness.evidence.kernel_events import FilterDecided, FlowChanged, RecordsLost, WitnessJoined
 from harness.lab import gate
@@ -147,3 +149,16 @@ def test_a_rule_of_somebody_else_has_no_line() -> None:
     own, other = [each for each in in_own_namespace(decided) if isinstance(each, FilterDecided)]
     assert (own.destination.port, own.line) == (1, "-A INPUT -p tcp --dport 1 -j DROP")
     assert (other.destination.port, other.line) == (2, "")
+
+
+def test_nothing_is_rewritten_that_nobody_would_tell_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[Event] = []
+    with selectors.DefaultSelector() as selector:
+        table = FilterTable(gate.filter_socket)
+        watch = ConntrackEvents("host", table, selector, events.append)
+    monkeypatch.setattr(watch, "begin", lambda: "no conntrack here")
+    with pytest.raises(RuleNotAppliedError, match=r"would look lost.*no conntrack here"):
+        watch.prepare(parse("-t nat -A PREROUTING -j DNAT --to-destination server"))
+    watch.prepare(parse("-t nat -A PREROUTING -j ACCEPT"))
+    watch.prepare(parse("-t nat -F"))
+    watch.prepare(parse("-A INPUT -j DROP"))

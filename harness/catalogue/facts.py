@@ -158,7 +158,7 @@ def _connections(timeline: Timeline, host: str) -> dict[EndpointKey, int]:
     for one, other, moment in told:
         for local, remote in ((one, other), (other, one)):
             if local is not None and remote is not None and local.ip in own and local.port:
-                key = host, local, remote
+                key = host, *timeline.rewritings.at(host, (local, remote), timeline.names)
                 found[key] = min(moment, found.get(key, moment))
     return found
 

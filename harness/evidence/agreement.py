@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from harness.evidence.consistency import SKEW, Contradiction, is_local
+from harness.evidence.decisions import rewrites, whose_and_what
 from harness.evidence.events import Event, RuleChanged
 from harness.evidence.held_back import holds_back
 from harness.evidence.kernel_events import (
@@ -176,8 +177,11 @@ def _decisions(timeline: Timeline, told: Iterable[Event]) -> Iterable[Contradict
             continue
         if event.host not in content:
             arrived = timeline.arrived[event.host]
-            content[event.host] = Counter(_content(each) for each in arrived)
-        if not content[event.host][_content(event)]:
+            content[event.host] = Counter(_content(timeline, each) for each in arrived)
+            if rewrites(timeline, event.host):
+                content[event.host].update(whose_and_what(each) for each in arrived)
+        known = content[event.host]
+        if not known[_content(timeline, event)] and not known[whose_and_what(event)]:
             yield _missing(
                 f"{_way_text(timeline, event.source, event.destination)} on {event.host}",
                 [event.time],
@@ -186,8 +190,9 @@ def _decisions(timeline: Timeline, told: Iterable[Event]) -> Iterable[Contradict
             )
 
 
-def _content(of: Segment | FilterDecided) -> tuple[object, ...]:
-    return of.source, of.destination, of.flags, of.sequence, of.acknowledgement
+def _content(timeline: Timeline, of: Segment | FilterDecided) -> tuple[object, ...]:
+    ends = timeline.rewritings.own(of.source, of.destination)
+    return *ends, of.flags, of.sequence, of.acknowledgement
 
 
 def _flows(timeline: Timeline, told: Iterable[Event]) -> Iterable[Contradiction]:
@@ -202,12 +207,12 @@ def _flows(timeline: Timeline, told: Iterable[Event]) -> Iterable[Contradiction]
         if _may_drop_its_own(timeline, event.host):
             continue
         flag, directions = needed
+        whole = set(timeline.rewritings.own(*ends))
         ways = {
-            (each.source, each.destination)
+            way
             for each in timeline.arrived[event.host]
-            if each.has(flag)
-            and each.time <= event.time + SKEW
-            and {each.source, each.destination} == set(ends)
+            if each.has(flag) and each.time <= event.time + SKEW
+            if set(way := timeline.rewritings.own(each.source, each.destination)) == whole
         }
         if len(ways) < directions:
             yield _missing(

@@ -119,6 +119,9 @@ class FlowChanged:
     (SYN_SENT, SYN_RECV, ESTABLISHED, FIN_WAIT, CLOSE_WAIT, LAST_ACK, TIME_WAIT, CLOSE), which is
     one for both ends together. `source` began the connection. `time` is the kernel's own where it
     gives one (6.14 on), else that of the event's arrival, shortly after (`arrived`).
+
+    `replier` and `replies_to` are source and destination of what answers it, as it comes here: the
+    same two the other way round, unless this host rewrites one of them. None: not told.
     """
 
     time: int
@@ -128,6 +131,8 @@ class FlowChanged:
     change: str
     state: str = ""
     arrived: bool = False
+    replier: Address | None = None
+    replies_to: Address | None = None
 
 
 @dataclass(frozen=True, slots=True)

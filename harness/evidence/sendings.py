@@ -63,10 +63,11 @@ def ends(timeline: Timeline) -> dict[str, EndpointKey]:
         seen.add(frozenset(pair))
         for local, remote in (pair, pair[::-1]):
             host = timeline.names.host(local.ip)
+            known = timeline.rewritings.at(host, (local, remote), timeline.names)
             name = f"{_end(timeline, local)} (to {_end(timeline, remote)})"
             counts[name] += 1
             number = f", number {counts[name]}" if counts[name] > 1 else ""
-            found[f"{name}{number}"] = host, local, remote
+            found[f"{name}{number}"] = host, *known
     return found
 
 

@@ -9,11 +9,18 @@ from __future__ import annotations
 from bisect import insort
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from harness.evidence.events import CallEnded, Event, Figure, HostReady, SocketSeen, Step
 from harness.evidence.frames import CapturedFrame
-from harness.evidence.kernel_events import SocketGlanced, StateChanged, WitnessJoined
+from harness.evidence.kernel_events import (
+    FlowChanged,
+    SocketGlanced,
+    StateChanged,
+    WitnessJoined,
+)
+from harness.evidence.rewriting import Rewritings
 from harness.tcp.altering import is_sound
 from harness.tcp.dissect import Malformed, dissect
 from harness.tcp.segment import Address, Segment
@@ -58,7 +65,10 @@ class Timeline:
     """By host: when sock_diag alone was looked at last (ns): the same for what it showed."""
     _wire: list[Segment] = field(default_factory=list)
     _arrived: dict[str, list[Segment]] = field(default_factory=lambda: defaultdict(list))
-    _unsound: set[Segment] = field(default_factory=set)
+    _unsound: dict[Segment, str] = field(default_factory=dict)
+    _rewritings: Rewritings = field(default_factory=Rewritings)
+    _named: int = 0
+    """By how many of the rewritings the segments have their names."""
     _is_of_a_lab: bool = False
     _not_dissected: list[tuple[str, CapturedFrame]] = field(default_factory=list)
     _malformed: int = 0
@@ -80,6 +90,8 @@ class Timeline:
             self._glanced.setdefault((event.host, event.local, event.remote), []).append(event)
         elif isinstance(event, CallEnded):
             self._calls[event.call] = event
+        elif isinstance(event, FlowChanged):
+            self._rewritings.add(event)
         elif isinstance(event, HostReady):
             self._is_of_a_lab = True
 
@@ -91,25 +103,41 @@ class Timeline:
 
     @property
     def wire(self) -> list[Segment]:
-        """Each TCP segment once, as its sender's interface carried it, in the order of time."""
+        """Each TCP segment once, as its sender's interface carried it, in the order of time.
+
+        Each end is called as its own host calls it, also where one rewrites addresses in between.
+        """
         self._dissect()
         return self._wire
 
     @property
+    def rewritings(self) -> Rewritings:
+        """The connections whose addresses a host rewrites, as connection tracking told of them."""
+        return self._rewritings
+
+    @property
+    def known_of_wire(self) -> tuple[int, int]:
+        """Changes with each segment of the wire, and when some of them turn out to be rewritten."""
+        return len(self.wire), self._named
+
+    @property
     def arrived(self) -> dict[str, list[Segment]]:
-        """By host: every TCP segment that passed one of its interfaces, either way."""
+        """By host: every TCP segment that passed one of its interfaces, either way.
+
+        Both ends of its own connections are called as its sockets call them.
+        """
         self._dissect()
         return self._arrived
 
     @property
-    def unsound(self) -> set[Segment]:
+    def unsound(self) -> AbstractSet[Segment]:
         """The segments that came to a host of a lab with a wrong checksum: its TCP never saw them.
 
         Of a lab's cables only, whose interfaces compute every checksum: elsewhere, and over
         loopback, a capture shows wrong ones where nobody has computed them.
         """
         self._dissect()
-        return self._unsound
+        return self._unsound.keys()
 
     @property
     def malformed(self) -> int:
@@ -123,6 +151,7 @@ class Timeline:
         return len(self._not_dissected)
 
     def _dissect(self) -> None:
+        self._rename()
         if not self._not_dissected:
             return
         for host, frame in self._not_dissected:
@@ -133,13 +162,28 @@ class Timeline:
                 continue
             if segment is None:
                 continue
-            self._arrived[host].append(segment)
+            here = self._rewritings.renamed_at(host, segment, self.names)
+            self._arrived[host].append(here)
             if self._comes_by_cable(frame) and not is_sound(frame.data):
-                self._unsound.add(segment)
+                self._unsound[here] = host
             if self._first_seen_here(host, frame):
-                self._wire.append(segment)
+                self._wire.append(self._rewritings.renamed(segment))
         self._not_dissected.clear()
         self._wire.sort(key=lambda segment: segment.time)
+
+    def _rename(self) -> None:
+        """Give the segments their names by what has been told of since."""
+        rewritings = self._rewritings
+        if self._named == len(rewritings.all):
+            return
+        self._named = len(rewritings.all)
+        self._wire[:] = map(rewritings.renamed, self._wire)
+        for host, segments in self._arrived.items():
+            segments[:] = [rewritings.renamed_at(host, each, self.names) for each in segments]
+        self._unsound = {
+            rewritings.renamed_at(host, each, self.names): host
+            for each, host in self._unsound.items()
+        }
 
     def _comes_by_cable(self, frame: CapturedFrame) -> bool:
         """Whether its checksum has been computed: over loopback none ever is (NETIF_F_HW_CSUM)."""

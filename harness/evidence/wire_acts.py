@@ -46,14 +46,14 @@ def _acts(timeline: Timeline) -> Iterator[tuple[Segment, WireActed]]:
     for segment in timeline.wire:
         sent[_content(segment)].append(segment)
     found: dict[tuple[int, _Content], Segment] = {}
-    known = {(act.came, _content(act)) for act in acts}
+    known = {(act.came, _content_of(timeline, act)) for act in acts}
     for came, content in sorted(known, key=_came, reverse=True):
         candidates = sent.get(content, [])
         index = bisect_right(candidates, came, key=lambda each: each.time)
         if index:
             found[came, content] = candidates.pop(index - 1)
     for act in acts:
-        which = act.came, _content(act)
+        which = act.came, _content_of(timeline, act)
         if which in found:
             yield found[which], act
 
@@ -62,7 +62,12 @@ def _came(known: tuple[int, _Content]) -> int:
     return known[0]
 
 
-def _content(of: Segment | WireActed) -> _Content:
+def _content(of: Segment) -> _Content:
     """What a segment and the act have in common."""
     ends = of.source, of.destination
     return *ends, of.flags, of.sequence, of.acknowledgement, of.length
+
+
+def _content_of(timeline: Timeline, act: WireActed) -> _Content:
+    ends = timeline.rewritings.own(act.source, act.destination)
+    return *ends, act.flags, act.sequence, act.acknowledgement, act.length

@@ -31,7 +31,7 @@ from harness.lab.program_streams import Input, Output
 from harness.lab.programs import Programs
 from harness.lab.ready_sources import ready_sources
 from harness.lab.relay import Relay
-from harness.lab.rules.filter_table import FilterTable
+from harness.lab.rules.tables import Tables
 from harness.lab.sampler import Sampler
 from harness.lab.sockets import OpenSocket, Sockets
 from harness.lab.topology import ROUTER, WIRE
@@ -68,8 +68,8 @@ class Agent:
         self._chosen = ChosenCaptures(self._name, self._selector, self._channel.send)
         self._sockets = Sockets(self._name, self._selector, self._channel.send)
         self._programs = Programs(self._name, self._selector, self._channel.send)
-        self._filter = FilterTable(gate.filter_socket)
-        witness = self._name, self._filter, self._selector, self._channel.send
+        self._rules = Tables(gate.filter_socket)
+        witness = self._name, self._rules.filter, self._selector, self._channel.send
         self._trace, self._conntrack = FilterTrace(*witness), ConntrackEvents(*witness)
         self._relay: Relay | None = None
         self._faults: Faults | None = None
@@ -204,10 +204,10 @@ class Agent:
         return getattr(self._programs, what)(number, *arguments)
 
     def do_rule(self, what: str, arguments: tuple[Any, ...] = ()) -> Any:
-        """A method of the host's :class:`FilterTable`, traced from before the first drop on."""
-        if what == "apply":
-            self._trace.prepare(arguments[0])
-        return getattr(self._filter, what)(*arguments)
+        """A method of the host's :class:`Tables`, watched from before the first drop on."""
+        for witness in (self._trace, self._conntrack) if what == "apply" else ():
+            witness.prepare(arguments[0])
+        return getattr(self._rules, what)(*arguments)
 
     def do_capture(self, what: str, arguments: tuple[Any, ...]) -> None:
         """A method of :class:`ChosenCaptures`."""

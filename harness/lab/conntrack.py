@@ -1,14 +1,16 @@
 """Connection tracking's events in a host: each change of state of each TCP connection it sees.
 
-Lives in a host's agent. The kernel tracks connections in a namespace when a rule there needs it, so
-a rule that does nothing is put in (``rules.watching``); it then tells every change on netlink
-(nfnetlink_conntrack, include/uapi/linux/netfilter/nfnetlink_conntrack.h). Decides about no packet,
-and judges nothing.
+Lives in a host's agent, and listens when it is told to, or before the first rule that rewrites
+addresses: what it tells of the answers is how a rewritten segment is known again. The kernel tracks
+connections in a namespace when a rule there needs it, so a rule that does nothing is put in
+(``rules.watching``); it then tells every change on netlink (nfnetlink_conntrack,
+include/uapi/linux/netfilter/nfnetlink_conntrack.h). Decides about no packet, and judges nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import selectors
 import socket
 import time
@@ -20,8 +22,9 @@ from harness.evidence.kernel_events import FlowChanged, RecordsLost, WitnessJoin
 from harness.lab import gate
 from harness.lab.netfilter_events import NetfilterEvents
 from harness.lab.netlink_attributes import Message, attributes, number
-from harness.lab.rules import watching
+from harness.lab.rules import AnyCommand, RuleNotAppliedError, watching
 from harness.lab.rules.filter_table import FilterTable
+from harness.lab.rules.rule import Append, Insert
 from harness.tcp.segment import Address
 
 WITNESS: Final = "conntrack"
@@ -31,6 +34,8 @@ ADVICE: Final = (
     "the kernel must have connection tracking: `modprobe -a nf_conntrack nf_conntrack_netlink "
     "nft_ct` on the machine, as root"
 )
+REWRITE: Final = ("DNAT", "REDIRECT")
+"""Targets that give a connection other addresses."""
 STATES: Final = (
     *("NONE", "SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT", "LAST_ACK"),
     *("TIME_WAIT", "CLOSE", "SYN_SENT2"),
@@ -41,7 +46,7 @@ _CONNTRACK, _DELETED = 1 << 8, 1 << 8 | 2
 """Types of messages: NFNL_SUBSYS_CTNETLINK with IPCTNL_MSG_CT_NEW and IPCTNL_MSG_CT_DELETE."""
 _CREATED: Final = 0x400
 """NLM_F_CREATE, which tells a new connection from a changed one."""
-_ORIGINAL, _PROTOCOL_DETAILS, _EVENT_TIME = 1, 4, 27
+_ORIGINAL, _REPLY, _PROTOCOL_DETAILS, _EVENT_TIME = 1, 2, 4, 27
 _ADDRESSES, _PROTOCOL = 1, 2
 _PROTOCOL_NUMBER, _SOURCE_PORT, _DESTINATION_PORT = 1, 2, 3
 _TCP_DETAILS, _TCP_STATE = 1, 1
@@ -64,6 +69,21 @@ class ConntrackEvents:
         self._selector = selector
         self._record = record
         self._events: NetfilterEvents | None = None
+
+    def prepare(self, command: AnyCommand) -> None:
+        """Listen before this command of iptables is carried out, when it rewrites addresses.
+
+        Errors: RuleNotAppliedError where nobody would tell what it rewrites.
+        """
+        if not isinstance(command, Append | Insert) or command.rule.target not in REWRITE:
+            return
+        missing = self.begin()
+        if missing:
+            raise RuleNotAppliedError(
+                errno.EOPNOTSUPP,
+                f"{command.line!r} is not put in force: what it rewrites would look lost, because "
+                f"connection tracking cannot be heard: {missing}",
+            )
 
     def begin(self) -> str:
         """Listen from now on; why that is not possible, with what to do, or an empty string."""
@@ -112,6 +132,7 @@ def flow_changed(message: Message, host: str, now: int) -> FlowChanged | None:
     ends = _ends(message.attributes.get(_ORIGINAL, b""))
     if ends is None:
         return None
+    replier, replies_to = _ends(message.attributes.get(_REPLY, b"")) or (None, None)
     details = attributes(message.attributes.get(_PROTOCOL_DETAILS, b""))
     state = attributes(details.get(_TCP_DETAILS, b"")).get(_TCP_STATE)
     happened = number(message.attributes.get(_EVENT_TIME, b""))
@@ -122,6 +143,8 @@ def flow_changed(message: Message, host: str, now: int) -> FlowChanged | None:
         change,
         "" if state is None else _name(number(state)),
         arrived=not happened,
+        replier=replier,
+        replies_to=replies_to,
     )
 
 
@@ -129,9 +152,9 @@ def _name(state: int) -> str:
     return STATES[state] if state < len(STATES) else str(state)
 
 
-def _ends(original: bytes) -> tuple[Address, Address] | None:
-    """Who began the connection, and with whom; None for other protocols than TCP."""
-    parts = attributes(original)
+def _ends(direction: bytes) -> tuple[Address, Address] | None:
+    """Source and destination of one direction; None for other protocols than TCP."""
+    parts = attributes(direction)
     addresses, protocol = (attributes(parts.get(each, b"")) for each in (_ADDRESSES, _PROTOCOL))
     if number(protocol.get(_PROTOCOL_NUMBER, b"")) != socket.IPPROTO_TCP:
         return None

@@ -45,6 +45,8 @@ def sees_flow(
     if remote is None:
         raise LabError(f"{connection!r} has no other end")
     flow = Flow(host.name, connection.client.local, remote)
+    if host is connection.server.host and connection.server.remote is not None:
+        flow = Flow(host.name, connection.server.remote, connection.server.local)
     began = lab.now()
 
     def seen() -> list[str]:

@@ -84,6 +84,7 @@ class Host(SocketHost):
         bound: bool = True,
         options: Options = (),
         blocking: bool = True,
+        at: tuple[Host, int] | None = None,
     ) -> Connection:
         """Begin to connect(2) to a listener, or to a port of a host; returns at once.
 
@@ -91,7 +92,8 @@ class Host(SocketHost):
         established, ``.fails(errno.ETIMEDOUT)`` until it has failed. The socket is bound to its
         port before; with bound=False connect(2) finds one, or EADDRNOTAVAIL, as in most programs.
         With blocking=False the call fails with EINPROGRESS; `Endpoint.poll` waits for what comes of
-        it, and `Endpoint.error` tells that.
+        it, and `Endpoint.error` tells that. `at` is a host and a port to ask for in the listener's
+        place, where a rule (DNAT) leads on to it.
         """
         listener = to if isinstance(to, Listener) else Listener(to, Address("", port or 0))
         if port is None and listener.local.port == 0:
@@ -100,18 +102,19 @@ class Host(SocketHost):
                 "or connect to what listen() returned."
             )
         target = self.target_at(listener)
+        asked = target if at is None else Address(at[0].address, at[1])
         family = FAMILY_NUMBERS[self.lab.family]
         call = Call(self, self.lab.next_call(), "connect")
         number, local = self.socket(
             "connect",
             call=call.number,
-            address=target,
+            address=asked,
             family=family,
             source=(self.source_towards(listener), source_port) if bound else None,
             options=tuple(options),
             blocking=blocking,
         )
-        client = Endpoint(self, Address(*local), target, number)
+        client = Endpoint(self, Address(*local), asked, number)
         client.connecting = call
         client.options_set.update({(level, name): value for level, name, value in options})
         server = PassiveEnd(listener, target, Address(*local))
@@ -225,9 +228,10 @@ class Host(SocketHost):
     def iptables(self, line: str) -> Rule:
         """Apply a rule in iptables' own syntax: ``-A INPUT -s server -j DROP``.
 
-        Both families, wherever the line makes sense; host names are the lab's. What comes back has
-        a counter and can be deleted only when the line made a rule, as -A and -I do, but not -F or
-        -P. Errors: RuleSyntaxError says what is supported.
+        Both families, wherever the line makes sense; host names are the lab's. With ``-t nat``
+        DNAT and REDIRECT, for what comes (PREROUTING) and what this host sends (OUTPUT). What is
+        given back has a counter and can be deleted only when the line made a rule, as -A and -I do,
+        but not -F or -P. Errors: RuleSyntaxError says what is supported.
         """
         command = parse(line)
         number = self.ask("rule", what="apply", arguments=(command, self.lab.addresses()))

@@ -126,7 +126,7 @@ def _round_trip(endpoint: WitnessedSocket) -> float:
     """
     began = None
     for segment in endpoint.host.lab.timeline.arrived[endpoint.host.name]:
-        outwards = _is_from(endpoint, segment)
+        outwards = (segment.source, segment.destination) == (endpoint.local, endpoint.remote)
         inwards = (segment.destination, segment.source) == (endpoint.local, endpoint.remote)
         if segment.flags == "S" and (inwards or outwards):
             began = segment.time - outwards * _held_up(endpoint)
@@ -242,10 +242,12 @@ def _syn_before(endpoint: WitnessedSocket, first: int) -> int:
     The kernel starts the timer of a SYN-ACK when it has taken the SYN, and then sends
     (tcp_conn_request in net/ipv4/tcp_input.c), so the SYN's own moment is the bound.
     """
-    wire = endpoint.host.lab.timeline.wire
-    syns = [each.time for each in wire if each.source == endpoint.remote and each.flags == "S"]
+    timeline = endpoint.host.lab.timeline
+    _, peer = timeline.rewritings.own(endpoint.local, endpoint.remote)
+    syns = [each.time for each in timeline.wire if each.source == peer and each.flags == "S"]
     return max([each for each in syns if each <= first], default=first)
 
 
 def _is_from(endpoint: WitnessedSocket, segment: Segment) -> bool:
-    return (segment.source, segment.destination) == (endpoint.local, endpoint.remote)
+    own = endpoint.host.lab.timeline.rewritings.own(endpoint.local, endpoint.remote)
+    return (segment.source, segment.destination) == own

@@ -148,36 +148,41 @@ class Program:
             if seen is not None
         )
 
-    def connects(self, listener: Listener) -> Connection:
+    def connects(self, listener: Listener, *, at: tuple[Host, int] | None = None) -> Connection:
         """Wait until the program has a socket that is connected, or connecting, to `listener`.
 
         The latest one, when it has had several. One that comes and goes within a millisecond may
-        not be seen: let the other end hold it open.
+        not be seen: let the other end hold it open. `at`: as in :meth:`Host.connect`.
         """
         from harness.lab.connection import Connection
         from harness.lab.endpoint import Endpoint
         from harness.lab.listener import PassiveEnd
 
-        port, timeline = listener.local.port, self.host.lab.timeline
+        asked, port = (listener.host, listener.local.port) if at is None else at
+        timeline = self.host.lab.timeline
 
         def find() -> SocketSeen | None:
             found = [
                 seen
                 for host, local, remote in tuple(timeline.endpoints())
                 if host == self.host.name and remote is not None
-                if remote.port == port and remote.ip in listener.host.addresses
+                if remote.port == port and remote.ip in asked.addresses
                 for seen in timeline.history((host, local, remote))
                 if self.has_process(seen.owner)
             ]
             return max(found, key=lambda seen: seen.time, default=None)
 
-        what = f"to connect to {listener.host.name} port {port}"
+        what = f"to connect to {asked.name} port {port}"
         seen = self._wait_for(find, what)
         if seen is None or seen.remote is None:
             raise self._failure(what, self._sockets_text())
         return Connection(
             Endpoint(self.host, seen.local, seen.remote),
-            PassiveEnd(listener, seen.remote, seen.local),
+            PassiveEnd(
+                listener,
+                seen.remote if at is None else self.host.target_at(listener),
+                seen.local,
+            ),
         )
 
     def prints(self, text: str | bytes) -> None:

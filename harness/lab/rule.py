@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from platform import release
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.evidence.events import RuleChanged
@@ -11,6 +12,18 @@ from harness.lab.errors import LabError
 
 if TYPE_CHECKING:
     from harness.lab.host import Host
+    from harness.lab.lab import Lab
+
+
+def lacking_nat(lab: Lab) -> str:
+    """Why no addresses can be rewritten here, and the ways out; empty where they can."""
+    if lab[lab.request.hosts[0]].ask("rule", what="knows_nat"):
+        return ""
+    return (
+        f"Linux {release()} cannot rewrite addresses: it lacks CONFIG_NFT_NAT and CONFIG_NFT_REDIR "
+        "(`modprobe -a nft_chain_nat nft_nat nft_redir` on the machine, as root). --lab-virtual "
+        "has them: `python -m harness kernel build` builds anew what was built without"
+    )
 
 
 class Counter(NamedTuple):

@@ -40,4 +40,5 @@ def _repetitions(endpoint: WitnessedSocket) -> list[Segment]:
 
 
 def _is_from(endpoint: WitnessedSocket, segment: Segment) -> bool:
-    return (segment.source, segment.destination) == (endpoint.local, endpoint.remote)
+    own = endpoint.host.lab.timeline.rewritings.own(endpoint.local, endpoint.remote)
+    return (segment.source, segment.destination) == own

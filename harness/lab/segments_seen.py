@@ -71,7 +71,7 @@ class SegmentsSeen:
             raise Inconclusive(f"that a segment was never sent cannot be known: {doubt}")
         after = since.time if since is not None else 0
         segments = [each for each in lab.timeline.wire if each.time > after]
-        found = match(parse_pattern(text), segments, self.bindings, lab.names.addresses)
+        found = self._match(parse_pattern(text), segments)
         if isinstance(found, Match):
             when = segments[found.first].time
             raise ExpectationFailed(
@@ -98,12 +98,18 @@ class SegmentsSeen:
         return tuple(segments[found.first : found.last])
 
     def _judge(self, lines: Pattern) -> Match | Mismatch:
-        return match(lines, self.segments(), self.bindings, self._lab.names.addresses)
+        return self._match(lines, self.segments())
+
+    def _match(self, lines: Pattern, segments: list[Segment]) -> Match | Mismatch:
+        """Where the segments match, called by either end's names for both."""
+        lab = self._lab
+        others = lab.timeline.rewritings.others
+        return match(lines, segments, self.bindings, lab.names.addresses, others=others)
 
     def _more_than_now(self) -> Callable[[], bool]:
-        """Says, each time it is asked, whether more segments are known than at this moment."""
-        known = len(self._lab.timeline.wire)
-        return lambda: len(self._lab.timeline.wire) > known
+        """Says, each time it is asked, whether more is known of segments than at this moment."""
+        known = self._lab.timeline.known_of_wire
+        return lambda: self._lab.timeline.known_of_wire != known
 
     def _wait_for(self, lines: Pattern) -> Match | Mismatch:
         """Wait for a match as long as the evidence comes nearer to it."""
@@ -127,8 +133,8 @@ class SegmentsSeen:
         """See :meth:`Lab.stays_quiet`."""
         lab = self._lab
         lab.settle()
-        known = len(lab.timeline.wire)
-        lab.wait_until(self._more_than_now(), f"silence for {seconds:g} s", seconds)
+        known, awaiting = len(lab.timeline.wire), f"silence for {seconds:g} s"
+        lab.wait_until(lambda: len(lab.timeline.wire) > known, awaiting, seconds)
         if len(lab.timeline.wire) > known:
             extra = lab.timeline.wire[known:]
             raise ExpectationFailed(

@@ -30,7 +30,7 @@ class TlsSeen:
         self._lab = lab
         self._name = name
         self._ends = ends
-        self._judged = -1
+        self._judged = (-1, 0)
         self._said: tuple[Said, ...] = ()
 
     def sees(self, text: str) -> Conversation:
@@ -62,7 +62,7 @@ class TlsSeen:
             return None
 
     def _until_now(self) -> tuple[Said, ...]:
-        known = len(self._lab.timeline.wire)
+        known = self._lab.timeline.known_of_wire
         if self._judged != known:
             self._judged, self._said = known, _said(self._talk())
         return self._said

@@ -218,9 +218,12 @@ class WitnessedSocket(ObservedSocket):
         """The segment as this host captured it, if it did."""
         lab = self.host.lab
         arrived = lab.timeline.arrived[self.host.name]
+        rewritings = lab.timeline.rewritings
         if isinstance(wanted, Segment):
-            return as_captured_at(arrived, wanted)
-        found = match(parse_pattern(wanted), arrived, lab.seen.bindings, lab.names.addresses)
+            here = rewritings.renamed_at(self.host.name, wanted, lab.names)
+            return as_captured_at(arrived, here)
+        known = lab.seen.bindings, lab.names.addresses
+        found = match(parse_pattern(wanted), arrived, *known, others=rewritings.others)
         return arrived[found.last - 1] if isinstance(found, Match) else None
 
     def _limits(

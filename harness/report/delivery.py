@@ -3,8 +3,9 @@
 What was captured leaving its sender and was not captured at its destination counts as lost, where
 that capture lost no frames. A frame that a filter drops on INPUT was captured before; that it went
 no further is known where the filter's own trace says so. What a host drops on OUTPUT was never
-sent. What a wire did to a segment it says itself; what it sent on in other words has arrived. A
-segment that came with a wrong checksum went no further.
+sent. What a wire did to a segment it says itself; what it sent on in other words has arrived. So
+has what a host on the way has given other addresses. A segment that came with a wrong checksum went
+no further.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def lost_segments(timeline: Timeline) -> dict[Segment, str]:
     for segment in (each for each in timeline.wire if each not in lost):
         sent[_content(segment)].append(segment)
     seen = {
-        host: _passages(sent, timeline.arrived.get(host, []), once=host not in timeline.between)
+        host: _passages(sent, _named(timeline, host), once=host not in timeline.between)
         for host in timeline.frames
         if host not in unreliable
     }
@@ -79,7 +80,13 @@ def _unsound(timeline: Timeline) -> set[Segment]:
     sent: dict[Segment, list[Segment]] = defaultdict(list)
     for segment in timeline.wire:
         sent[_content(segment)].append(segment)
-    return damaged | set(_passages(sent, sorted(timeline.unsound, key=lambda each: each.time)))
+    unsound = map(timeline.rewritings.renamed, timeline.unsound)
+    return damaged | set(_passages(sent, sorted(unsound, key=lambda each: each.time)))
+
+
+def _named(timeline: Timeline, host: str) -> list[Segment]:
+    """What was captured on a host, under the names that the wire has for it."""
+    return list(map(timeline.rewritings.renamed, timeline.arrived.get(host, [])))
 
 
 def _content(segment: Segment) -> Segment:

@@ -50,14 +50,23 @@ def _about_packets(
             way = f"{names.endpoint(event.source)} > {names.endpoint(event.destination)}"
             return f"{event.verdict} by iptables {event.line}: {way} Flags [{event.flags}]"
         case FlowChanged():
-            way = f"{names.endpoint(event.source)} > {names.endpoint(event.destination)}"
-            return f"conntrack: {way} {event.change} {event.state}".rstrip()
+            return _flow_text(names, event)
         case WireActed():
             return wire_act_text(names, event)
         case WitnessJoined():
             return f"{event.witness}: {f'not there: {event.missing}' if event.missing else 'there'}"
         case RecordsLost():
             return f"{event.witness} LOST {event.count} RECORDS"
+
+
+def _flow_text(names: HostNames, event: FlowChanged) -> str:
+    way = f"{names.endpoint(event.source)} > {names.endpoint(event.destination)}"
+    text = f"conntrack: {way} {event.change} {event.state}".rstrip()
+    answers = event.replies_to, event.replier
+    if None in answers or answers == (event.source, event.destination):
+        return text
+    after = " > ".join(names.endpoint(each) for each in answers if each)
+    return f"{text}, rewritten to {after}"
 
 
 def wire_act_text(names: HostNames, event: WireActed) -> str:

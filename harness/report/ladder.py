@@ -25,6 +25,7 @@ from harness.report.drawing import TIME_WIDTH, Lanes
 from harness.report.html.states import bars
 from harness.report.lanes import LaneNames
 from harness.report.numbers import Numbered, numbered
+from harness.report.rewriting_words import rewriting_lines
 from harness.report.segment_remarks import segment_remarks
 from harness.report.wire_words import with_wire_remark
 from harness.report.words import event_text, rule_text, sysctl_text
@@ -150,9 +151,9 @@ class _Ladder:
         return "\n".join(lines)
 
     def legend(self) -> list[str]:
-        """What an ``x`` means here; nothing where there is none."""
+        """What an ``x`` means here, and whose addresses were rewritten; nothing where none is."""
         lost = [segment for segment in self.shown if segment in self.lost]
-        lines = []
+        lines = rewriting_lines(self.timeline, self.shown)
         if any(segment not in self.rules for segment in lost):
             lines.append("x: captured leaving its sender, and not at its destination")
         if any(segment in self.rules for segment in lost):

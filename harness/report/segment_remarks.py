@@ -24,10 +24,11 @@ def segment_remarks(timeline: Timeline) -> Mapping[Segment, str]:
 
 def _crafted(timeline: Timeline) -> dict[Segment, str]:
     """Each segment that the scenario wrote: the next one of these ends that its host captured."""
-    waiting: dict[tuple[Address, Address], deque[SegmentCrafted]] = defaultdict(deque)
+    waiting: dict[tuple[Address, Address | None], deque[SegmentCrafted]] = defaultdict(deque)
     for event in sorted(timeline.events, key=lambda event: event.time):
         if isinstance(event, SegmentCrafted):
-            waiting[event.source, event.destination].append(event)
+            ends = timeline.rewritings.own(event.source, event.destination)
+            waiting[ends].append(event)
     found: dict[Segment, str] = {}
     for segment in timeline.wire if waiting else ():
         events = waiting.get((segment.source, segment.destination))

@@ -39,7 +39,7 @@ def _rows(timeline: Timeline) -> Iterator[Row]:
         if key not in keys:
             continue
         del keys[key]
-        peer = next((each for each in keys if _is_peer(key, each)), None)
+        peer = next((each for each in keys if _is_peer(timeline, key, each)), None)
         if peer is not None:
             del keys[peer]
         if _is_left(timeline, key):
@@ -48,8 +48,9 @@ def _rows(timeline: Timeline) -> Iterator[Row]:
             yield peer, key
 
 
-def _is_peer(key: EndpointKey, other: EndpointKey) -> bool:
-    return key[2] is not None and (key[1], key[2]) == (other[2], other[1])
+def _is_peer(timeline: Timeline, key: EndpointKey, other: EndpointKey) -> bool:
+    local, remote = timeline.rewritings.own(*key[1:])
+    return remote is not None and (remote, local) == timeline.rewritings.own(*other[1:])
 
 
 def _is_left(timeline: Timeline, key: EndpointKey) -> bool:

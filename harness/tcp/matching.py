@@ -6,7 +6,7 @@ result is a Match or a Mismatch; both are plain data, and `explanation` writes t
 """
 
 import difflib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -16,6 +16,15 @@ from harness.tcp.segment import Segment
 
 Hosts = Mapping[str, Collection[str]]
 """The IP addresses of every host, by the host's name."""
+
+
+Others = Callable[[Segment], Sequence[Segment]]
+"""A segment -> the same under the other names that it has, where a host rewrites addresses."""
+
+
+def only_one(_segment: Segment) -> Sequence[Segment]:
+    """No other names: where nobody rewrites addresses."""
+    return ()
 
 
 class UnknownHost(ValueError):
@@ -74,18 +83,21 @@ def match(
     segments: Sequence[Segment],
     bindings: Mapping[str, int] | None = None,
     hosts: Hosts | None = None,
+    *,
     start: int = 0,
+    others: Others = only_one,
 ) -> Match | Mismatch:
     """Find `lines` among `segments`, from index `start` on; the first place that fits wins.
 
-    bindings: letters bound before (they stay bound). hosts: each host's IP addresses.
+    bindings: letters bound before (they stay bound). hosts: each host's IP addresses. others: what
+    else a segment is called, which matches as well.
     Raises UnknownHost for a host that is not among `hosts` and is no IP address, and ValueError
     when `lines` expect no segment: that could never fail.
     """
     if not any(isinstance(line, Line) for line in lines):
         raise ValueError("the expectation expects no segment at all")
     hosts = {} if hosts is None else hosts
-    search = _Search(lines, segments, places_of(lines, hosts))
+    search = _Search(lines, segments, places_of(lines, hosts), others)
     for index in range(start, len(segments) + 1):
         found = search.attempt(_State(0, index, (), dict(bindings or {})))
         if found is not None:
@@ -164,10 +176,13 @@ class _Failure(NamedTuple):
 class _Search:
     """One search: tries places in turn, and remembers the states in which the farthest failed."""
 
-    def __init__(self, lines: Pattern, segments: Sequence[Segment], places: Places) -> None:
+    def __init__(
+        self, lines: Pattern, segments: Sequence[Segment], places: Places, others: Others
+    ) -> None:
         self.lines = lines
         self.segments = segments
         self.places = places
+        self.others = others
         self.farthest: list[_State] = []
         self.letters = [
             frozenset[str]().union(
@@ -208,11 +223,12 @@ class _Search:
     def _after_line(self, line: Line, state: _State) -> _State | None:
         """The state after `line` has matched the next segment; None when it does not."""
         if state.segment < len(self.segments):
-            bindings = dict(state.bindings)
             segment = self.segments[state.segment]
-            if next(differences(line, segment, self.places, bindings), None) is None:
-                positions = (*state.positions, state.segment)
-                return _State(state.line + 1, state.segment + 1, positions, bindings)
+            for named in (segment, *self.others(segment)):
+                bindings = dict(state.bindings)
+                if next(differences(line, named, self.places, bindings), None) is None:
+                    positions = (*state.positions, state.segment)
+                    return _State(state.line + 1, state.segment + 1, positions, bindings)
         if self.farthest and state.matched > self.farthest[0].matched:
             self.farthest.clear()
         as_far = not self.farthest or state.matched == self.farthest[0].matched

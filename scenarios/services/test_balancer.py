@@ -1,10 +1,10 @@
-"""A load balancer whose backend dies: two connections, of which the client sees the healthy one.
+"""A load balancer whose backend dies: what the client hears, and when, is for the balancer's kind.
 
-Here the balancer is a proxy, with a connection to each side. One that only rewrites addresses
-(DNAT) has none of its own: nobody acknowledges the client's request then, and the client's own
-kernel gives up, as in established/test_black_hole.py.
+A proxy has a connection to each side, and the client sees the healthy one. A router that only
+rewrites addresses (DNAT) has none of its own: the client's one ends at the backend.
 """
 
+import errno
 import sys
 from pathlib import Path
 
@@ -78,4 +78,59 @@ def test_the_backend_behind_a_load_balancer_dies(lab: Lab, client: Host, server:
     lab.step("The backend's host, were it to come back, would still believe in its connection.")
     back.server.stays(ESTABLISHED, owner=server, receive_queue=0, seconds=0.2)
     lab.never_sees("balancer > server: Flags [R.]")
+    lab.figure([waiting, *sent])
+
+
+@pytest.mark.phenomenon(
+    72,
+    symptom="hangs",
+    client="ESTABLISHED, CLOSED",
+    server="ESTABLISHED",
+    errno="ETIMEDOUT",
+    predict="data",
+    settings=(*("tcp_retries2", "tcp_rto_max_ms", "TCP_USER_TIMEOUT", "SO_RCVTIMEO"),),
+)
+@pytest.mark.kernel("nat")
+@pytest.mark.shortened(client={"net.ipv4.tcp_retries2": 1})
+@pytest.mark.cause("server.iptables")
+def test_the_backend_behind_a_router_that_rewrites_dies(
+    lab: Lab, client: Host, router: Host, server: Host
+) -> None:
+    """Nobody acknowledges the request: a balancer that only rewrites addresses has no connection.
+
+    So the client's own kernel gives up, when its own settings say, and its program gets the error.
+    """
+    lab.step("A router leads whoever asks it at port 80 on to the backend, at port 8080.")
+    router.iptables("-t nat -A PREROUTING -p tcp --dport 80 -j DNAT --to-destination server:8080")
+    connection = client.connect(server.listen(port=8080), at=(router, 80))
+    connection.server.accept()
+    connection.reaches(client=ESTABLISHED, server=ESTABLISHED)
+
+    lab.step(
+        "It is one connection. The client speaks to the router, and the backend to the client."
+    )
+    lab.sees("""
+        client > router.80: Flags [S], seq J
+        server.8080 > client: Flags [S.], seq K, ack J+1
+        client > router.80: Flags [.], ack K+1
+    """)
+    router.sees_flow(connection, ["SYN_SENT", "SYN_RECV", "ESTABLISHED"])
+
+    lab.step("The backend's host falls silent, as one without power. Nobody is told.")
+    server.iptables("-A INPUT -j DROP")
+
+    lab.step("The client sends a request, which nobody acknowledges, and waits for the answer.")
+    connection.client.send(b"anybody there?").returns(14)
+    reading = connection.client.receive()
+    waiting = connection.client.reaches(ESTABLISHED, owner=client, send_queue=14)
+
+    lab.step("The client's own kernel sends it again, and gives up in the end.")
+    sent = connection.client.retransmits_as_predicted("data")
+    connection.client.reaches(CLOSED)
+    reading.fails(errno.ETIMEDOUT)
+
+    lab.step("Nobody has told it anything, and the backend's host, were it to come back, neither.")
+    connection.server.stays(ESTABLISHED, owner=server, receive_queue=0, seconds=0.2)
+    lab.never_sees("client > router.80: Flags [R]")
+    lab.never_sees("server.8080 > client: Flags [R]")
     lab.figure([waiting, *sent])

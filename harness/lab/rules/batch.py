@@ -29,6 +29,7 @@ from pyroute2.netlink.nfnetlink.nftsocket import (
     NFPROTO_IPV4,
     NFPROTO_IPV6,
     NFT_MSG_DELRULE,
+    NFT_MSG_DELTABLE,
     NFT_MSG_GETRULE,
     NFT_MSG_NEWCHAIN,
     NFT_MSG_NEWGEN,
@@ -89,15 +90,20 @@ def new_table(family: TableFamily, table: str) -> Any:
     return _message(nft_table_msg(), NFT_MSG_NEWTABLE, _CREATE, family, {"name": table})
 
 
-def new_chain(where: Where, hook: int | None, priority: int = 0) -> Any:
-    """Make a base chain of type filter; one that is there stays as it is.
+def delete_table(family: TableFamily, table: str) -> Any:
+    """Delete a table with all that is in it."""
+    return _message(nft_table_msg(), NFT_MSG_DELTABLE, 0, family, {"name": table})
+
+
+def new_chain(where: Where, hook: int | None, priority: int = 0, kind: str = "filter") -> Any:
+    """Make a base chain of this type (``filter``, ``nat``); one that is there stays as it is.
 
     Without a hook: a chain that no packet passes.
     """
     attributes: dict[str, Any] = {"table": where.table, "name": where.chain}
     if hook is not None:
         hooked = [("NFTA_HOOK_HOOKNUM", hook), ("NFTA_HOOK_PRIORITY", priority)]
-        attributes |= {"hook": {"attrs": hooked}, "type": "filter"}
+        attributes |= {"hook": {"attrs": hooked}, "type": kind}
     return _message(nft_chain_msg(), NFT_MSG_NEWCHAIN, _CREATE, where.family, attributes)
 
 

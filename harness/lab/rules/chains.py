@@ -3,11 +3,12 @@
 Pure: it knows the kernel's handles and counts only as numbers it was told.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from .errors import RuleNotFoundError
-from .rule import CHAINS, Family, Insert, Rule
+from .rule import Family, Insert, Rule
 
 
 class Count(NamedTuple):
@@ -44,9 +45,9 @@ Half = tuple[Placed, Family]
 class Chains:
     """The chains of one host, each a list of rules in the order in which packets meet them."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Iterable[str]) -> None:
         self._known: dict[int, Placed] = {}
-        self._chains: dict[str, list[Placed]] = {chain: [] for chain in CHAINS}
+        self._chains: dict[str, list[Placed]] = {chain: [] for chain in names}
 
     def place(self, chain: str, line: str, rules: dict[Family, Rule], index: int) -> Placed:
         """Give a new rule its identity and its place."""
@@ -76,7 +77,7 @@ class Chains:
 
     def live(self, family: Family) -> list[Placed]:
         """List all rules in force in a family, chain by chain."""
-        return [p for chain in CHAINS for p in self._chains[chain] if family in p.handles]
+        return [p for chain in self._chains.values() for p in chain if family in p.handles]
 
     def end(self, chain: str) -> int:
         """Give the index after the chain's last rule."""

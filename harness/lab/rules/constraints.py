@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from .families import TCP_RESET, families_of, reject_type
+from .options import TARGETS, in_words
 from .rule import TCP, UDP, Family, Network, Peer, Protocol, Rule, TcpMatch, UdpMatch
 
 
@@ -18,7 +19,8 @@ class Problem:
 def check(rule: Rule, families: tuple[Family, ...]) -> Problem | None:
     """Find the first thing in the rule that iptables would refuse; None if there is none."""
     return (
-        _interfaces(rule)
+        _target(rule)
+        or _interfaces(rule)
         or _never(rule)
         or _transport(rule)
         or _reset(rule)
@@ -26,14 +28,31 @@ def check(rule: Rule, families: tuple[Family, ...]) -> Problem | None:
     )
 
 
+def _target(rule: Rule) -> Problem | None:
+    if rule.target is not None and rule.target not in TARGETS[rule.table]:
+        return Problem(
+            "target",
+            f"{rule.target} cannot stand in the table {rule.table}",
+            f"Supported: {in_words(TARGETS)}.",
+        )
+    if rule.target == "DNAT" and rule.to is None:
+        return Problem("target", "DNAT needs a destination", "Add --to-destination server:8080.")
+    ported = rule.to is not None and rule.to.port is not None
+    if ported and rule.protocol not in (Protocol(TCP), Protocol(UDP)):
+        return Problem("to", "only TCP and UDP have a port", "Add -p tcp, without `!`.")
+    return None
+
+
 def _interfaces(rule: Rule) -> Problem | None:
     if rule.chain == "OUTPUT" and rule.in_interface is not None:
         return Problem(
             "in_interface", "-i cannot stand in OUTPUT", "What goes out has only -o: type -o."
         )
-    if rule.chain == "INPUT" and rule.out_interface is not None:
+    if rule.chain in ("INPUT", "PREROUTING") and rule.out_interface is not None:
         return Problem(
-            "out_interface", "-o cannot stand in INPUT", "What comes in has only -i: type -i."
+            "out_interface",
+            f"-o cannot stand in {rule.chain}",
+            "What comes in has only -i: type -i.",
         )
     return None
 
@@ -86,6 +105,8 @@ def _family(rule: Rule, families: tuple[Family, ...]) -> Problem | None:
     if any(family in possible for family in families):
         return None
     about = "reject_with" if rule.reject_with is not None else "protocol"
+    if rule.to is not None and isinstance(rule.to.where, Network):
+        about = "to"
     for name, peer in (("source", rule.source), ("destination", rule.destination)):
         if peer is not None and isinstance(peer.where, Network):
             about = name

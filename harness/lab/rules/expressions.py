@@ -48,6 +48,9 @@ _COUNTING_UP = 0
 _PACKETS = 0
 _REJECT_ICMP, _REJECT_RESET = 0, 1
 _VERDICT_CODES = {"DROP": 0, "ACCEPT": 1}
+_NAT_DESTINATION = 1
+_SECOND_REGISTER = 2
+_PROTOCOL_FAMILIES: dict[Family, int] = {4: 2, 6: 10}
 
 _ADDRESS_OFFSETS: dict[Family, tuple[int, int]] = {4: (12, 16), 6: (8, 24)}
 """Where source and destination stand in the header: RFC 791, 3.1; RFC 8200, 3."""
@@ -218,8 +221,30 @@ def _verdict(rule: Rule, family: Family) -> Iterable[Expression]:
         kind = _REJECT_RESET if reset else _REJECT_ICMP
         code = REJECT_CODES[family][rule.reject_with]
         yield expression("reject", type=kind, icmp_code=code)
+    elif rule.target in ("DNAT", "REDIRECT"):
+        yield from _redirection(rule, family)
     elif rule.target is not None:
         yield decide(rule.target)
+
+
+def _redirection(rule: Rule, family: Family) -> Iterable[Expression]:
+    """Give the connection another destination: nft(8), NAT STATEMENTS."""
+    where, port = (None, None) if rule.to is None else (rule.to.where, rule.to.port)
+    registers = {}
+    if isinstance(where, HostName):
+        raise TypeError("a host must be an address: the rule must come from for_family")
+    if where is not None:
+        yield expression("immediate", dreg=_REGISTER, data=_octets(where.address))
+        registers["reg_addr_min"] = _REGISTER
+    if port is not None:
+        data = _octets(struct.pack("!H", port))
+        yield expression("immediate", dreg=_SECOND_REGISTER, data=data)
+        registers["reg_proto_min"] = _SECOND_REGISTER
+    if rule.target == "DNAT":
+        protocol = _PROTOCOL_FAMILIES[family]
+        yield expression("nat", type=_NAT_DESTINATION, family=protocol, **registers)
+    else:
+        yield expression("redir", **registers)
 
 
 def decide(target: str) -> Expression:

@@ -8,6 +8,7 @@ is left with no family at all is refused.
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from .errors import RuleScopeError, UnknownHostError
 from .rule import (
@@ -17,6 +18,7 @@ from .rule import (
     Family,
     HostName,
     Network,
+    NewDestination,
     Peer,
     Resolve,
     Rule,
@@ -95,14 +97,20 @@ def families_of(rule: Rule) -> tuple[Family, ...]:
 
 
 def _possible(rule: Rule, family: Family) -> bool:
-    for peer in (rule.source, rule.destination):
-        if peer is not None and isinstance(peer.where, Network) and peer.where.family != family:
+    for where in _wheres(rule):
+        if isinstance(where, Network) and where.family != family:
             return False
     if rule.protocol is not None and not rule.protocol.negated:
         foreign = ICMPV6 if family == 4 else ICMP
         if rule.protocol.number == foreign:
             return False
     return rule.target != "REJECT" or reject_type(rule.reject_with, family) is not None
+
+
+def _wheres(rule: Rule) -> list[HostName | Network | None]:
+    """Whatever of a rule is a host or an address."""
+    named: list[Peer | NewDestination | None] = [rule.source, rule.destination, rule.to]
+    return [each.where for each in named if each is not None]
 
 
 def for_family(rule: Rule, family: Family, resolve: Resolve) -> Rule | None:
@@ -113,18 +121,18 @@ def for_family(rule: Rule, family: Family, resolve: Resolve) -> Rule | None:
     """
     if not _possible(rule, family):
         return None
-    placed: list[Peer | None] = []
-    for peer in (rule.source, rule.destination):
-        if peer is None or isinstance(peer.where, Network):
-            placed.append(peer)
+    placed: dict[str, Peer | NewDestination] = {}
+    for name in ("source", "destination", "to"):
+        said = getattr(rule, name)
+        if said is None or not isinstance(said.where, HostName):
             continue
-        address = resolve(peer.where.name, family)
+        address = resolve(said.where.name, family)
         if address is None:
             return None
-        placed.append(replace(peer, where=single_address(address)))
-    source, destination = placed
+        placed[name] = replace(said, where=single_address(address))
     reject_with = reject_type(rule.reject_with, family) if rule.target == "REJECT" else None
-    return replace(rule, source=source, destination=destination, reject_with=reject_with)
+    changed: dict[str, Any] = {"reject_with": reject_with, **placed}
+    return replace(rule, **changed)
 
 
 def concrete_rules(
@@ -142,11 +150,7 @@ def concrete_rules(
 
 
 def _nowhere(rule: Rule, families: tuple[Family, ...], line: str) -> str:
-    names = [
-        peer.where.name
-        for peer in (rule.source, rule.destination)
-        if peer is not None and isinstance(peer.where, HostName)
-    ]
+    names = [where.name for where in _wheres(rule) if isinstance(where, HostName)]
     asked = " and ".join(f"IPv{family}" for family in families)
     hosts = f" {' and '.join(names)} must have an address in one of them." if names else ""
     return (

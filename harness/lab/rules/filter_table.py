@@ -1,8 +1,8 @@
-"""The filter table of one host: iptables' commands put in force with nf_tables.
+"""A table of one host, ``filter`` or ``nat``: iptables' commands put in force with nf_tables.
 
 Kernel side. Runs in the host's own process and network namespace, from a single thread; the socket
 must be opened after the fork, because pyroute2's has an event loop inside. Changes nothing but the
-tables ``ip filter`` and ``ip6 filter``, which are the ones iptables-nft itself uses, and which go
+tables ``ip`` and ``ip6`` of that name, which are the ones iptables-nft itself uses, and which go
 with the namespace.
 """
 
@@ -27,11 +27,13 @@ from .rule import (
     Insert,
     Resolve,
     SetPolicy,
+    TableName,
 )
 from .spelling import spell_rule
 from .watching import HOOKS
 
-TABLE = "filter"
+_PRIORITIES: dict[TableName, int] = {"filter": 0, "nat": -100}
+"""linux/netfilter_ipv4.h: NF_IP_PRI_FILTER, NF_IP_PRI_NAT_DST."""
 _POLICIES = {"DROP": 0, "ACCEPT": 1}
 _PROGRAMS: dict[Family, str] = {4: "iptables", 6: "ip6tables"}
 
@@ -44,14 +46,17 @@ class Origin(NamedTuple):
 
 
 class FilterTable:
-    """iptables' filter table without iptables; RuleNotAppliedError where the kernel refuses.
+    """A table of iptables without iptables; RuleNotAppliedError where the kernel refuses.
 
     A rule is in force in all its families when the method that put it there returns, and in none
     of them if it raises. What a rule has counted stays readable after the rule is gone.
     """
 
     def __init__(
-        self, open_socket: Callable[[], Any], families: tuple[Family, ...] = FAMILIES
+        self,
+        open_socket: Callable[[], Any],
+        families: tuple[Family, ...] = FAMILIES,
+        table: TableName = "filter",
     ) -> None:
         """Take what opens and binds the NFTSocket, at the first command, in this process.
 
@@ -60,7 +65,8 @@ class FilterTable:
         self._open_socket = open_socket
         self._families = families
         self._transactions: batch.Transactions | None = None
-        self._chains = Chains()
+        self._table = table
+        self._chains = Chains(CHAINS[table])
         self._policies: dict[tuple[Family, str], str] = {}
         self._origins: dict[tuple[Family, str, int | None], Origin] = {}
         self._tables: set[Family] = set()
@@ -131,12 +137,16 @@ class FilterTable:
         be typed as it stands.
         """
         if family is None:
+            table = "" if self._table == "filter" else f" -t {self._table}"
             return [
-                f"{_PROGRAMS[each]} {line}"
+                f"{_PROGRAMS[each]}{table} {line}"
                 for each in self._families
                 for line in self.listing(each, counters)
             ]
-        lines = [f"-P {chain} {self._policies.get((family, chain), 'ACCEPT')}" for chain in CHAINS]
+        lines = [
+            f"-P {chain} {self._policies.get((family, chain), 'ACCEPT')}"
+            for chain in CHAINS[self._table]
+        ]
         live = self._chains.live(family)
         counts: dict[Half, Count] = {}
         if counters:
@@ -194,7 +204,7 @@ class FilterTable:
         for family, rule in placed.rules.items():
             made = expressions(rule, family, placed.counted.get(family, Count()))
             before = self._chains.handle_after(placed, family)
-            where = batch.Where(family, TABLE, placed.chain)
+            where = batch.Where(family, self._table, placed.chain)
             changes.append(batch.new_rule(where, made, before, comment_of(rule)))
         answers = self._commit(changes, placed.line)[first:]
         self._tables.update(placed.rules)
@@ -208,9 +218,11 @@ class FilterTable:
         made = []
         for family in families:
             if family not in self._tables:
-                made.append(batch.new_table(family, TABLE))
-                for chain, hook in HOOKS.items():
-                    made.append(batch.new_chain(batch.Where(family, TABLE, chain), hook))
+                made.append(batch.new_table(family, self._table))
+                for chain in CHAINS[self._table]:
+                    where = batch.Where(family, self._table, chain)
+                    hook = HOOKS[chain], _PRIORITIES[self._table], self._table
+                    made.append(batch.new_chain(where, *hook))
         return made
 
     def _remove(self, halves: list[Half], line: str) -> None:
@@ -224,16 +236,16 @@ class FilterTable:
             self._chains.drop(placed)
 
     def _take_out(self, halves: list[Half], line: str) -> None:
-        changes = [batch.delete_rules(*_address_of(half)) for half in halves]
+        changes = [batch.delete_rules(*self._address_of(half)) for half in halves]
         for (placed, family), echoes in zip(halves, self._commit(changes, line), strict=True):
             placed.counted[family] = _count_in(echoes[0])
             del placed.handles[family]
 
     def _flush(self, command: Flush, families: tuple[Family, ...]) -> None:
         """Empty whole chains, so that also what a real iptables put there is gone."""
-        chains = CHAINS if command.chain is None else (command.chain,)
+        chains = CHAINS[self._table] if command.chain is None else (command.chain,)
         emptied = [(f, chain) for f in families for chain in chains if f in self._tables]
-        changes = [batch.delete_rules(batch.Where(f, TABLE, chain)) for f, chain in emptied]
+        changes = [batch.delete_rules(batch.Where(f, self._table, chain)) for f, chain in emptied]
         answers = self._commit(changes, command.line)
         for (family, chain), echoes in zip(emptied, answers, strict=True):
             last = {echo.get_attr("NFTA_RULE_HANDLE"): _count_in(echo) for echo in echoes}
@@ -248,7 +260,7 @@ class FilterTable:
     def _set_policy(self, command: SetPolicy, families: tuple[Family, ...]) -> None:
         changes = self._missing_tables(families)
         for family in families:
-            where = batch.Where(family, TABLE, command.chain)
+            where = batch.Where(family, self._table, command.chain)
             changes.append(batch.chain_policy(where, _POLICIES[command.policy]))
         self._commit(changes, command.line)
         self._tables.update(families)
@@ -261,7 +273,7 @@ class FilterTable:
         if not halves:
             return {}
         with self._kernel(line) as kernel:
-            answers = kernel.ask([batch.get_rule(*_address_of(half)) for half in halves])
+            answers = kernel.ask([batch.get_rule(*self._address_of(half)) for half in halves])
         return {half: _count_in(got[0]) for half, got in zip(halves, answers, strict=True)}
 
     def _commit(self, changes: list[Any], line: str) -> list[list[Any]]:
@@ -269,6 +281,10 @@ class FilterTable:
             return []
         with self._kernel(line) as kernel:
             return kernel.commit(changes)
+
+    def _address_of(self, half: Half) -> tuple[batch.Where, int]:
+        placed, family = half
+        return batch.Where(family, self._table, placed.chain), placed.handles[family]
 
     @contextmanager
     def _kernel(self, line: str) -> Iterator[batch.Transactions]:
@@ -278,11 +294,6 @@ class FilterTable:
             yield self._transactions
         except batch.RefusedError as refused:
             raise RuleNotAppliedError.refused(line, refused.number, refused.detail) from refused
-
-
-def _address_of(half: Half) -> tuple[batch.Where, int]:
-    placed, family = half
-    return batch.Where(family, TABLE, placed.chain), placed.handles[family]
 
 
 def _count_in(message: Any) -> Count:

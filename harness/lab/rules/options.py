@@ -5,10 +5,11 @@ name, with the tables' own words as the list of what is supported.
 """
 
 import difflib
+from collections.abc import Mapping
 
 from . import values
 from .match_options import MATCH_OPTIONS, Option, Reader
-from .rule import CHAINS
+from .rule import CHAINS, TableName, Verdict
 
 COMMANDS = {
     "-A": "-A",
@@ -22,7 +23,10 @@ COMMANDS = {
     "-P": "-P",
     "--policy": "-P",
 }
-TARGETS = ("DROP", "ACCEPT", "REJECT")
+TARGETS: dict[TableName, tuple[Verdict, ...]] = {
+    "filter": ("DROP", "ACCEPT", "REJECT"),
+    "nat": ("ACCEPT", "DNAT", "REDIRECT"),
+}
 
 
 def one_of(choices: tuple[str, ...], what: str) -> Reader:
@@ -38,7 +42,28 @@ def one_of(choices: tuple[str, ...], what: str) -> Reader:
     return read
 
 
-CHAIN = one_of(CHAINS, "chain")
+def in_words(by_table: Mapping[TableName, tuple[str, ...]]) -> str:
+    """Say what there is in each table: ``INPUT, OUTPUT; with -t nat: OUTPUT``."""
+    return "; ".join(
+        f"{'' if table == 'filter' else f'with -t {table}: '}{', '.join(words)}"
+        for table, words in by_table.items()
+    )
+
+
+def one_of_a_table(by_table: Mapping[TableName, tuple[str, ...]], what: str) -> Reader:
+    """Make a reader of a word that one of the tables has; which one has it is seen to later."""
+
+    def read(text: str) -> str:
+        if any(text in words for words in by_table.values()):
+            return text
+        raise values.BadValueError(
+            f"{what} {text!r} is not supported", f"Supported: {in_words(by_table)}."
+        )
+
+    return read
+
+
+CHAIN = one_of_a_table(CHAINS, "chain")
 POLICY = one_of(("ACCEPT", "DROP"), "policy")
 
 _SOURCE = Option("source", (values.where,), invertible=True)
@@ -47,9 +72,14 @@ _IN = Option("in_interface", (values.interface,), invertible=True)
 _OUT = Option("out_interface", (values.interface,), invertible=True)
 _PROTOCOL = Option("protocol", (values.protocol,), invertible=True)
 MATCH = Option("match", (one_of(tuple(MATCH_OPTIONS), "match"),))
-_JUMP = Option("target", (one_of(TARGETS, "target"),))
-_TABLE = Option("table", (one_of(("filter",), "table"),))
-REJECT_WITH = Option("reject_with", (values.reject_with,))
+_JUMP = Option("target", (one_of_a_table(TARGETS, "target"),))
+_TABLE = Option("table", (one_of(tuple(CHAINS), "table"),))
+OWNERS: dict[str, Verdict] = {
+    "--reject-with": "REJECT",
+    "--to-destination": "DNAT",
+    "--to-ports": "REDIRECT",
+}
+"""Options that only one target has, which must stand before them."""
 
 RULE_OPTIONS: dict[str, Option] = {
     **dict.fromkeys(("-s", "--source", "--src"), _SOURCE),
@@ -60,7 +90,9 @@ RULE_OPTIONS: dict[str, Option] = {
     **dict.fromkeys(("-m", "--match"), MATCH),
     **dict.fromkeys(("-j", "--jump"), _JUMP),
     **dict.fromkeys(("-t", "--table"), _TABLE),
-    "--reject-with": REJECT_WITH,
+    "--reject-with": Option("reject_with", (values.reject_with,)),
+    "--to-destination": Option("to", (values.new_destination,)),
+    "--to-ports": Option("to", (values.to_ports,)),
 }
 
 
@@ -72,5 +104,5 @@ def supported(name: str) -> str:
     meant = f"Did you mean {near[0]}? " if near else ""
     return (
         f"{meant}Supported: {' '.join(dict.fromkeys(known))};"
-        f" matches (-m) {', '.join(MATCH_OPTIONS)}; targets (-j) {', '.join(TARGETS)}."
+        f" matches (-m) {', '.join(MATCH_OPTIONS)}; targets (-j) {in_words(TARGETS)}."
     )

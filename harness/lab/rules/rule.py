@@ -12,7 +12,12 @@ Family = Literal[4, 6]
 """The IP version, spelled as ``ipaddress`` spells it."""
 
 FAMILIES: tuple[Family, ...] = (4, 6)
-CHAINS = ("INPUT", "FORWARD", "OUTPUT")
+TableName = Literal["filter", "nat"]
+CHAINS: dict[TableName, tuple[str, ...]] = {
+    "filter": ("INPUT", "FORWARD", "OUTPUT"),
+    "nat": ("PREROUTING", "OUTPUT"),
+}
+"""The tables of iptables, and what chains of them are supported."""
 
 TCP, UDP, ICMP, ICMPV6 = 6, 17, 1, 58
 
@@ -157,7 +162,15 @@ Match = (
     | CommentMatch
 )
 
-Verdict = Literal["ACCEPT", "DROP", "REJECT"]
+Verdict = Literal["ACCEPT", "DROP", "REJECT", "DNAT", "REDIRECT"]
+
+
+@dataclass(frozen=True, slots=True)
+class NewDestination:
+    """``--to-destination`` or ``--to-ports``: where a packet goes instead; None: as it was."""
+
+    where: HostName | Network | None = None
+    port: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +180,7 @@ class Rule:
     ``matches`` keep the order of the line: a limit or a statistic sees only what the matches
     before it let through. ``target`` None counts and decides nothing. ``reject_with`` is one of
     ``families.REJECT_TYPES``, or None for each family's own default (port unreachable).
+    ``to`` belongs to DNAT and REDIRECT.
     """
 
     chain: str
@@ -178,14 +192,17 @@ class Rule:
     matches: tuple[Match, ...] = ()
     target: Verdict | None = None
     reject_with: str | None = None
+    to: NewDestination | None = None
+    table: TableName = "filter"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """What all commands have: the line as it was typed, and the families it was typed for."""
+    """What all commands have: the line as it was typed, its families, and its table."""
 
     line: str = field(compare=False)
     families: tuple[Family, ...] = FAMILIES
+    table: TableName = "filter"
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ def spell_rule(rule: Rule, counted: tuple[int, int] | None = None) -> str:
         "" if counted is None else f"-c {counted[0]} {counted[1]}",
         "" if rule.target is None else f"-j {rule.target}",
         "" if rule.reject_with is None else f"--reject-with {rule.reject_with}",
+        _destination(rule),
     ]
     return " ".join(part for part in parts if part)
 
@@ -68,6 +69,20 @@ def _network(network: Network) -> str:
     if "01" in bits:
         return f"{address}/{ipaddress.ip_address(network.mask)}"
     return f"{address}/{bits.count('1')}"
+
+
+def _destination(rule: Rule) -> str:
+    """Write where a packet goes instead."""
+    if rule.to is None:
+        return ""
+    where, port = rule.to.where, "" if rule.to.port is None else f":{rule.to.port}"
+    if rule.target == "REDIRECT":
+        return f"--to-ports {port[1:]}"
+    if where is None or isinstance(where, HostName):
+        return f"--to-destination {'' if where is None else where.name}{port}"
+    address = ipaddress.ip_address(where.address)
+    shown = f"[{address}]" if port and address.version == 6 else f"{address}"
+    return f"--to-destination {shown}{port}"
 
 
 def _interface(option: str, interface: Interface | None) -> str:

@@ -24,8 +24,9 @@ from .match_options import (
     Reader,
     finish,
 )
-from .options import CHAIN, COMMANDS, MATCH, POLICY, REJECT_WITH, RULE_OPTIONS, supported
+from .options import CHAIN, COMMANDS, MATCH, OWNERS, POLICY, RULE_OPTIONS, in_words, supported
 from .rule import (
+    CHAINS,
     FAMILIES,
     AnyCommand,
     Append,
@@ -40,6 +41,7 @@ from .rule import (
     Protocol,
     Rule,
     SetPolicy,
+    TableName,
 )
 from .words import Word, split_words
 
@@ -62,6 +64,7 @@ class _Line:
     place: int = 0
     families: tuple[Family, ...] = FAMILIES
     command: Word | None = None
+    chain_word: Word | None = None
     arguments: tuple[Any, ...] = ()
     given: dict[str, Given] = field(default_factory=dict)
     drafts: list[MatchDraft] = field(default_factory=list)
@@ -127,11 +130,10 @@ class _Line:
         """Find the option a word names, and where its values go."""
         if name in RULE_OPTIONS:
             target = self.given.get("target")
-            if RULE_OPTIONS[name] is REJECT_WITH and (
-                target is None or target.values[0] != "REJECT"
-            ):
+            owner = OWNERS.get(name)
+            if owner is not None and (target is None or target.values[0] != owner):
                 raise self.refusal(
-                    word, "--reject-with belongs to REJECT", "Put `-j REJECT` before it."
+                    word, f"{name} belongs to {owner}", f"Put `-j {owner}` before it."
                 )
             return RULE_OPTIONS[name], self.given
         for draft in reversed(self.drafts):
@@ -187,7 +189,9 @@ class _Line:
         self.arguments = tuple(_COMMAND_ARGUMENTS[COMMANDS[word.text]](self, word))
 
     def chain(self, command: Word) -> Any:
-        return self._value(command, CHAIN, "a chain")
+        name = self._value(command, CHAIN, "a chain")
+        self.chain_word = self.words[self.place - 1]
+        return name
 
     def policy(self, command: Word) -> Any:
         return self._value(command, POLICY, "a policy, ACCEPT or DROP")
@@ -205,18 +209,38 @@ class _Line:
 
     def _command_made(self, command: str) -> AnyCommand:
         made: Callable[..., AnyCommand]
+        said: dict[str, Any] = {"line": self.line, "families": self.families, "table": self.table()}
+        self._check_chain(command)
         if command in ("-F", "-P") or (command == "-D" and self.arguments[1] is not None):
             self._nothing_else(command)
             bare: dict[str, Callable[..., AnyCommand]]
             bare = {"-F": Flush, "-P": SetPolicy, "-D": DeleteNumber}
             made = bare[command]
-            return made(*self.arguments, line=self.line, families=self.families)
+            return made(*self.arguments, **said)
         rule = self._rule()
         if command == "-I":
             number = self.arguments[1] or 1
-            return Insert(rule, number, line=self.line, families=self.families)
+            return Insert(rule, number, **said)
         made = Append if command == "-A" else DeleteRule
-        return made(rule, line=self.line, families=self.families)
+        return made(rule, **said)
+
+    def table(self) -> TableName:
+        given = self.given.get("table")
+        return given.values[0] if given is not None else "filter"
+
+    def _check_chain(self, command: str) -> None:
+        """Refuse a chain that another table has, and a policy where packets are not filtered."""
+        table, chain = self.table(), self.arguments[0]
+        if chain is not None and chain not in CHAINS[table]:
+            raise self.refusal(
+                self.chain_word,
+                f"the table {table} has no chain {chain}",
+                f"Supported: {in_words(CHAINS)}.",
+            )
+        if command == "-P" and table != "filter":
+            raise self.refusal(
+                self.command, f"the table {table} filters nothing", "Set a policy without -t."
+            )
 
     def _nothing_else(self, command: str) -> None:
         rest = [given.word for key, given in self.given.items() if key != "table"]
@@ -237,6 +261,8 @@ class _Line:
             matches=tuple(self._match(draft) for draft in self.drafts),
             target=self._made("target", lambda target, _: target),
             reject_with=self._made("reject_with", lambda name, _: name),
+            to=self._made("to", lambda to, _: to),
+            table=self.table(),
         )
         self._check(rule)
         return rule

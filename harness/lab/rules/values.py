@@ -18,6 +18,7 @@ from .rule import (
     Family,
     HostName,
     Network,
+    NewDestination,
     Ports,
 )
 
@@ -70,6 +71,30 @@ def where(text: str) -> HostName | Network:
     mask_bytes = int(bits, 2).to_bytes(len(address.packed), "big")
     kept = bytes(a & b for a, b in zip(address.packed, mask_bytes, strict=True))
     return Network(family, kept, mask_bytes)
+
+
+def new_destination(text: str) -> NewDestination:
+    """Read ``address``, ``address:port`` or ``:port``; IPv6 with a port as ``[address]:port``."""
+    found = re.fullmatch(r"(?:\[([^\]]*)\]|([^:\[\]]*))(?::([^:]*))?", text)
+    inside, plain, after = found.groups() if found else (None, text, None)
+    base = inside if inside is not None else plain
+    if "/" in base or "-" in (after or "") or re.fullmatch(r"[0-9.]+-[0-9.]+", base):
+        raise BadValueError(f"{text!r} is more than one address or port", _ONE_DESTINATION)
+    port = None if after is None else number(after, 1, 65535, "a port")
+    if not base and port is None:
+        raise BadValueError("an empty destination", _ONE_DESTINATION)
+    there = where(base) if base else None
+    if inside is not None and not (isinstance(there, Network) and there.family == 6):
+        raise BadValueError(f"{text!r}: only an address of IPv6 stands in []", _ONE_DESTINATION)
+    return NewDestination(there, port)
+
+
+_ONE_DESTINATION = "Type one: server:8080, server, :8080, 10.0.0.1:8080 or [fd00::1]:8080."
+
+
+def to_ports(text: str) -> NewDestination:
+    """Read the port that REDIRECT leads to."""
+    return NewDestination(port=number(text, 1, 65535, "one port"))
 
 
 def _address(base: str, text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

@@ -12,8 +12,8 @@ from . import batch
 from .expressions import compare, decide, expression, meta
 from .rule import TCP
 
-HOOKS: Final = {"INPUT": 1, "FORWARD": 2, "OUTPUT": 3}
-"""linux/netfilter.h: where the chains of the table ``filter`` hang."""
+HOOKS: Final = {"PREROUTING": 0, "INPUT": 1, "FORWARD": 2, "OUTPUT": 3}
+"""linux/netfilter.h: where the chains of iptables' tables hang."""
 TRACE_TABLE: Final = "sockstates-trace"
 TRACED_A_SECOND: Final = 1000
 TRACED_AT_ONCE: Final = 2000

@@ -61,7 +61,7 @@ class Columns:
     scene: Scene
     lanes: list[Lane] = field(default_factory=list)
     bars: dict[Bar, BarPlace] = field(default_factory=dict)
-    letters: dict[frozenset[Address], str] = field(default_factory=dict)
+    letters: dict[frozenset[Address | None], str] = field(default_factory=dict)
     """By the two ends of a connection; empty when there is only one."""
     width: float = 0.0
     _ends: list[Lane] = field(init=False)
@@ -106,7 +106,11 @@ class Columns:
 
     def letter(self, one: Address, other: Address | None) -> str:
         """``A``, ``B``: which of several connections; empty for the only one and for a listener."""
-        return self.letters.get(frozenset((one, other)), "") if other else ""
+        return self.letters.get(self._pair(one, other), "") if other else ""
+
+    def _pair(self, one: Address, other: Address | None) -> frozenset[Address | None]:
+        """Both ends, each as its own host calls it."""
+        return frozenset(self.scene.timeline.rewritings.own(one, other))
 
     def _add_silent_hosts(self) -> None:
         """Hosts without a segment that have something to tell."""
@@ -129,13 +133,15 @@ class Columns:
             self.lanes.insert(len(self.lanes) // 2, Lane(host, host, passes_on=True))
 
     def _name_connections(self) -> None:
-        pairs = [frozenset((bar.key[1], bar.key[2])) for bar in self.scene.bars if bar.key[2]]
-        pairs += [frozenset((s.segment.source, s.segment.destination)) for s in self.scene.shown]
+        pairs = [self._pair(*bar.key[1:]) for bar in self.scene.bars if bar.key[2]]
+        pairs += [
+            frozenset[Address | None]((s.segment.source, s.segment.destination))
+            for s in self.scene.shown
+        ]
         unique = list(dict.fromkeys(pairs))
         if len(unique) > 1:
             for number, pair in enumerate(unique):
-                ends = [end for end in pair if end is not None]
-                self.letters[frozenset(ends)] = chr(ord("A") + number) if number < 26 else "+"
+                self.letters[pair] = chr(ord("A") + number) if number < 26 else "+"
 
     def _spread(self) -> None:
         """Places from left to right."""

@@ -21,6 +21,7 @@ from harness.report.html.results import INDEX_FILE, Result
 from harness.report.html.scale import factor
 from harness.report.html.scene import Scene, scene
 from harness.report.html.tables import circumstances, event_table, packet_table, settings
+from harness.report.rewriting_words import rewriting_lines
 
 STALE = (
     "This page is from an earlier run: the last run into this report did not run this scenario to "
@@ -97,6 +98,8 @@ def _ladder(shown: Scene) -> Iterator[Markup]:
     for number, layout in enumerate(layouts, start=1):
         settle(layout, columns, pixels)
         yield _step(shown, columns, layout, number)
+    for line in rewriting_lines(shown.timeline, shown.timeline.wire):
+        yield tag("p", line, class_="left-out")
     yield from _left_out(shown)
 
 

@@ -227,7 +227,7 @@ def _arrivals(timeline: Timeline, shown: list[Sent]) -> dict[int, int]:
     there: dict[tuple[str, Segment], list[int]] = defaultdict(list)
     for host in timeline.names.addresses:
         for segment in timeline.arrived.get(host, []):
-            content = replace(segment, time=0)
+            content = replace(timeline.rewritings.renamed(segment), time=0)
             if content in wanted:
                 there[host, content].append(segment.time)
     found: dict[int, int] = {}
