@@ -196,6 +196,7 @@ def test_http_client_of_python_uses_a_connection_in_close_wait(
         server.80 > client: Flags [F.], seq K
         ...
         client > server.80: Flags [P.], ack K+1
+        ...
         server.80 > client: Flags [R], seq K+1
     """)
     kept.client.reaches(CLOSED)
