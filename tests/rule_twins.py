@@ -16,8 +16,8 @@ from pathlib import Path
 
 from pyroute2 import IPRoute, NFTSocket
 
-from harness.lab.rules.filter_table import FilterTable
 from harness.lab.rules.rule import TableName
+from harness.lab.rules.table import Table
 from tests.own_namespace import inside, new_namespace
 from tests.rule_grammar import BEYOND, SOURCES, TARGET
 from tests.rule_probes import SENDER_MAC, TWIN_MAC, Probe
@@ -73,14 +73,14 @@ class Twin:
         assert done.returncode == 0, (words, feed, done.stderr)
         return done.stdout
 
-    def filter_table(self, table: TableName = "filter") -> FilterTable:
+    def table(self, table: TableName = "filter") -> Table:
         def open_socket() -> NFTSocket:
             with inside(self.namespace):
                 opened = NFTSocket()
                 opened.bind()
             return opened
 
-        return FilterTable(open_socket, table=table)
+        return Table(open_socket, table=table)
 
     def forget_connections(self) -> None:
         """Empty connection tracking (IPCTNL_MSG_CT_DELETE without a tuple, for all families)."""

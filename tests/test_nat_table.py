@@ -22,8 +22,8 @@ from harness.lab.rules import (
     concrete_rules,
     parse,
 )
-from harness.lab.rules.filter_table import FilterTable
 from harness.lab.rules.rule import FAMILIES, Append
+from harness.lab.rules.table import Table
 from harness.lab.rules.tables import Tables
 from tests.own_namespace import in_own_namespace
 from tests.rule_grammar import SOURCES
@@ -76,7 +76,7 @@ def series_for(chain: str, family: Family) -> tuple[Probe, ...]:
 def judged_on_packets() -> tuple[list[str], dict[str, int]]:
     pin_to_one_processor()
     theirs, ours = Twin("theirs"), Twin("ours")
-    table = ours.filter_table("nat")
+    table = ours.table("nat")
     differences: list[str] = []
     counts = {}
     for line in LINES:
@@ -113,7 +113,7 @@ def rewritten_on_the_way() -> tuple[set[bytes], set[bytes]]:
     """Where the destination of what is sent on stands, without a rule and with one."""
     pin_to_one_processor()
     twin = Twin("ours")
-    table = twin.filter_table("nat")
+    table = twin.table("nat")
     series = probes("INPUT", 4)
     before = twin.try_out("PREROUTING", series).on_the_wire
     twin.forget_connections()
@@ -138,7 +138,7 @@ def test_a_host_s_name_is_where_a_packet_goes() -> None:
 
 def judged_on_translation() -> tuple[list[str], list[str]]:
     theirs, ours = Twin("theirs"), Twin("ours")
-    table = ours.filter_table("nat")
+    table = ours.table("nat")
     table.apply(parse("-t nat -A OUTPUT"))
     table.apply(parse("-t nat -F"))
     script = [ours.run("nft", "list", "ruleset")]
@@ -206,7 +206,7 @@ def test_whether_the_kernel_rewrites_is_tried_and_leaves_nothing() -> None:
     in_own_namespace(trial)
 
 
-class NoNat(FilterTable):
+class NoNat(Table):
     """A table of a kernel that has no nat."""
 
     def put_beside(self, changes: list[object], what: str) -> list[list[object]]:

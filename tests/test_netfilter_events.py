@@ -15,13 +15,13 @@ from harness.lab.conntrack import GROUPS, ConntrackEvents
 from harness.lab.filter_trace import FilterTrace
 from harness.lab.netfilter_events import NetfilterEvents
 from harness.lab.rules import RuleNotAppliedError, parse
-from harness.lab.rules.filter_table import FilterTable
+from harness.lab.rules.table import Table
 from tests.own_namespace import in_own_namespace
 
 CONNECTIONS = 60
 
 
-class NothingBeside(FilterTable):
+class NothingBeside(Table):
     """A filter table of a kernel that lacks what a witness needs."""
 
     def put_beside(self, changes: list[object], what: str) -> list[list[object]]:
@@ -45,7 +45,7 @@ def test_what_nobody_read_in_time_is_counted() -> None:
     def overrun() -> tuple[list[Event], int, int, list[int]]:
         _loopback_up()
         events: list[Event] = []
-        table = FilterTable(gate.filter_socket)
+        table = Table(gate.filter_socket)
         watch = ConntrackEvents("host", table, selectors.DefaultSelector(), events.append)
         assert not watch.begin()
         small = NetfilterEvents(*GROUPS)
@@ -73,7 +73,7 @@ def test_the_losses_of_a_witness_are_evidence() -> None:
         _loopback_up()
         events: list[Event] = []
         selector = selectors.DefaultSelector()
-        watch = ConntrackEvents("host", FilterTable(gate.filter_socket), selector, events.append)
+        watch = ConntrackEvents("host", Table(gate.filter_socket), selector, events.append)
         watch.begin()
         (key,) = selector.get_map().values()
         assert isinstance(key.fileobj, NetfilterEvents)
@@ -131,12 +131,12 @@ def test_a_rule_of_somebody_else_has_no_line() -> None:
     def decided() -> list[Event]:
         _loopback_up()
         events: list[Event] = []
-        table = FilterTable(gate.filter_socket)
+        table = Table(gate.filter_socket)
         trace = FilterTrace("host", table, selectors.DefaultSelector(), events.append)
         for line in ("-A INPUT -p tcp --dport 1 -j DROP",):
             trace.prepare(parse(line))
             table.apply(parse(line))
-        stranger = FilterTable(gate.filter_socket)
+        stranger = Table(gate.filter_socket)
         stranger.apply(parse("-A INPUT -p tcp --dport 2 -j DROP"))
         for port in (1, 2):
             with socket.socket() as client:
@@ -154,7 +154,7 @@ def test_a_rule_of_somebody_else_has_no_line() -> None:
 def test_nothing_is_rewritten_that_nobody_would_tell_of(monkeypatch: pytest.MonkeyPatch) -> None:
     events: list[Event] = []
     with selectors.DefaultSelector() as selector:
-        table = FilterTable(gate.filter_socket)
+        table = Table(gate.filter_socket)
         watch = ConntrackEvents("host", table, selector, events.append)
     monkeypatch.setattr(watch, "begin", lambda: "no conntrack here")
     with pytest.raises(RuleNotAppliedError, match=r"would look lost.*no conntrack here"):

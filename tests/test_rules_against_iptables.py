@@ -1,6 +1,6 @@
 """Two judges of our rules: iptables itself, on real packets, and its own translation to nftables.
 
-The same generated line is given to iptables (or ip6tables) in one namespace and to FilterTable in
+The same generated line is given to iptables (or ip6tables) in one namespace and to Table in
 its twin; the same packets then meet both. What is delivered, what is sent on and answered, what
 sending says, the counters, and the rule as ``-v -S`` prints it must all be the same. Then the rule
 in the twin must read like ``iptables-translate``'s, as nft lists both.
@@ -52,7 +52,7 @@ def spelled_alike(line: str) -> str:
 def judged_on_packets() -> tuple[list[str], Counter[str]]:
     pin_to_one_processor()
     theirs, ours = Twin("theirs"), Twin("ours")
-    table = ours.filter_table()
+    table = ours.table()
     differences: list[str] = []
     met: Counter[str] = Counter()
     for line in certainties() + generate(SEED, COUNT):
@@ -142,7 +142,7 @@ def translation(twin: Twin, family: Family, line: str) -> str | None:
 
 def judged_on_translation() -> tuple[list[str], Counter[str]]:
     theirs, ours = Twin("theirs"), Twin("ours")
-    table = ours.filter_table()
+    table = ours.table()
     table.apply(parse("-P INPUT ACCEPT"))
     empty = ours.run("nft", "list", "ruleset")
     kinds: Counter[str] = Counter()
@@ -170,7 +170,7 @@ def test_rules_read_like_those_that_iptables_translates_to() -> None:
 def shares(probability: float, rounds: int) -> tuple[list[int], int]:
     pin_to_one_processor()
     theirs, ours = Twin("theirs"), Twin("ours")
-    table = ours.filter_table()
+    table = ours.table()
     line = f"-A INPUT -m statistic --mode random --probability {probability} -j DROP"
     theirs.run("iptables", *shlex.split(line))
     identity = table.apply(parse(line))

@@ -23,8 +23,8 @@ from harness.lab import gate
 from harness.lab.netfilter_events import NetfilterEvents
 from harness.lab.netlink_attributes import Message, attributes, number
 from harness.lab.rules import AnyCommand, RuleNotAppliedError, watching
-from harness.lab.rules.filter_table import FilterTable
 from harness.lab.rules.rule import Append, Insert
+from harness.lab.rules.table import Table
 from harness.tcp.segment import Address
 
 WITNESS: Final = "conntrack"
@@ -60,7 +60,7 @@ class ConntrackEvents:
     def __init__(
         self,
         host: str,
-        table: FilterTable,
+        table: Table,
         selector: selectors.BaseSelector,
         record: Callable[[Event], None],
     ) -> None:

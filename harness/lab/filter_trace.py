@@ -18,8 +18,8 @@ from harness.lab.netfilter_events import NetfilterEvents
 from harness.lab.netlink_attributes import Message, number
 from harness.lab.packet_ring import attach_filter
 from harness.lab.rules import AnyCommand, Family, watching
-from harness.lab.rules.filter_table import FilterTable
 from harness.lab.rules.rule import TCP, Append, Insert, SetPolicy
+from harness.lab.rules.table import Table
 from harness.lab.trace_messages import (
     CHAIN,
     HANDLE,
@@ -46,7 +46,7 @@ class FilterTrace:
     def __init__(
         self,
         host: str,
-        table: FilterTable,
+        table: Table,
         selector: selectors.BaseSelector,
         record: Callable[[Event], None],
     ) -> None:

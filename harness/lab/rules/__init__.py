@@ -1,6 +1,6 @@
 """iptables' own syntax, put in force through nf_tables, for IPv4 and IPv6; no iptables needed.
 
-``parse`` reads a line into a command; ``FilterTable`` of `filter_table`, in the host's own process,
+``parse`` reads a line into a command; ``Table`` of `table`, in the host's own process,
 carries it out. Only that needs pyroute2, which takes a while to import.
 """
 

@@ -1,6 +1,6 @@
 """The tables of one host, ``filter`` and ``nat``, as one: which of them a command is for.
 
-Kernel side, as `filter_table`, which has what a table does.
+Kernel side, as `table`, which has what a table does.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from . import batch
 from .chains import Count
 from .expressions import expressions
 from .families import NO_HOSTS
-from .filter_table import FilterTable
 from .rule import AnyCommand, Family, Network, NewDestination, Resolve, Rule
+from .table import Table
 from .watching import HOOKS
 
 _TRIAL = "sockstates-trial"
@@ -21,38 +21,45 @@ _SOMEWHERE = NewDestination(Network(4, bytes((127, 0, 0, 1)), b"\xff" * 4))
 
 
 class Tables:
-    """Both tables. A rule of ``nat`` is known by the negative of its identity there."""
+    """Both tables, and which of them has which rule."""
 
     def __init__(self, open_socket: Callable[[], Any]) -> None:
         """Take what opens and binds an NFTSocket, once for each table that is used."""
-        self.filter = FilterTable(open_socket)
-        self._nat = FilterTable(open_socket, table="nat")
+        self.filter = Table(open_socket)
+        self._nat = Table(open_socket, table="nat")
+        self._rules: list[tuple[Table, int]] = []
 
     def apply(self, command: AnyCommand, resolve: Resolve = NO_HOSTS) -> int | None:
-        """See :meth:`FilterTable.apply`."""
-        if command.table == "filter":
-            return self.filter.apply(command, resolve)
-        identity = self._nat.apply(command, resolve)
-        return None if identity is None else -identity
+        """See :meth:`Table.apply`."""
+        table = self._nat if command.table == "nat" else self.filter
+        identity = table.apply(command, resolve)
+        if identity is None:
+            return None
+        self._rules.append((table, identity))
+        return len(self._rules)
 
     def counter(self, identity: int) -> Count:
-        """See :meth:`FilterTable.counter`."""
-        return self._of(identity).counter(abs(identity))
+        """See :meth:`Table.counter`."""
+        table, known = self._find(identity)
+        return table.counter(known)
 
     def delete(self, identity: int) -> Count:
-        """See :meth:`FilterTable.delete`."""
-        return self._of(identity).delete(abs(identity))
+        """See :meth:`Table.delete`."""
+        table, known = self._find(identity)
+        return table.delete(known)
 
     def suspend(self, identity: int) -> Count:
-        """See :meth:`FilterTable.suspend`."""
-        return self._of(identity).suspend(abs(identity))
+        """See :meth:`Table.suspend`."""
+        table, known = self._find(identity)
+        return table.suspend(known)
 
     def resume(self, identity: int) -> None:
-        """See :meth:`FilterTable.resume`."""
-        self._of(identity).resume(abs(identity))
+        """See :meth:`Table.resume`."""
+        table, known = self._find(identity)
+        table.resume(known)
 
     def listing(self, family: Family | None = None) -> list[str]:
-        """See :meth:`FilterTable.listing`; of ``nat`` where a rule is in it."""
+        """See :meth:`Table.listing`; of ``nat`` where a rule is in it."""
         nat = self._nat.listing(family)
         return self.filter.listing(family) + (nat if any("-A " in line for line in nat) else [])
 
@@ -75,5 +82,6 @@ class Tables:
             return False
         return True
 
-    def _of(self, identity: int) -> FilterTable:
-        return self.filter if identity > 0 else self._nat
+    def _find(self, identity: int) -> tuple[Table, int]:
+        """The table that has this rule, and what the rule is called there."""
+        return self._rules[identity - 1]

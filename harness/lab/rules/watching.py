@@ -1,6 +1,6 @@
 """Tables of nf_tables that watch: they decide about no packet, and touch no rule of a scenario.
 
-Pure: it builds messages, which ``FilterTable.put_beside`` commits. The tables are of the family
+Pure: it builds messages, which ``Table.put_beside`` commits. The tables are of the family
 ``inet`` (both IP versions), which iptables neither knows nor lists, and go with the namespace.
 """
 

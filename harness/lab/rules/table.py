@@ -45,7 +45,7 @@ class Origin(NamedTuple):
     target: str
 
 
-class FilterTable:
+class Table:
     """A table of iptables without iptables; RuleNotAppliedError where the kernel refuses.
 
     A rule is in force in all its families when the method that put it there returns, and in none

@@ -18,7 +18,7 @@ from harness.lab.rules import (
     RuleScopeError,
     parse,
 )
-from harness.lab.rules.filter_table import FilterTable
+from harness.lab.rules.table import Table
 from tests.own_namespace import in_own_namespace
 from tests.rule_probes import probes
 from tests.rule_twins import Twin, pin_to_one_processor
@@ -32,9 +32,9 @@ def opened() -> NFTSocket:
     return made
 
 
-def with_table(body: Callable[[FilterTable], None]) -> None:
+def with_table(body: Callable[[Table], None]) -> None:
     def in_child() -> None:
-        table = FilterTable(opened)
+        table = Table(opened)
         try:
             body(table)
         finally:
@@ -43,7 +43,7 @@ def with_table(body: Callable[[FilterTable], None]) -> None:
     in_own_namespace(in_child)
 
 
-def add(table: FilterTable, line: str) -> int:
+def add(table: Table, line: str) -> int:
     identity = table.apply(parse(line), HOSTS)
     assert identity is not None
     return identity
@@ -59,13 +59,13 @@ def needs(program: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(missing, reason=f"needs the package {package}")
 
 
-def sources(table: FilterTable, family: int = 4) -> list[str]:
+def sources(table: Table, family: int = 4) -> list[str]:
     return [line.split()[3] for line in table.listing(4 if family == 4 else 6)[3:]]
 
 
 @needs("iptables")
 def test_rules_stand_in_the_order_of_the_commands() -> None:
-    def body(table: FilterTable) -> None:
+    def body(table: Table) -> None:
         for line in (
             "-A INPUT -s 10.0.0.1",
             "-A INPUT -s 10.0.0.2",
@@ -93,7 +93,7 @@ def test_rules_stand_in_the_order_of_the_commands() -> None:
 
 
 def test_one_family_can_lose_its_half_of_a_rule() -> None:
-    def body(table: FilterTable) -> None:
+    def body(table: Table) -> None:
         add(table, "-A INPUT -s server -j DROP")
         table.apply(parse("ip6tables -D INPUT -s server -j DROP"), HOSTS)
         assert sources(table) == ["10.0.0.1/32"]
@@ -105,7 +105,7 @@ def test_one_family_can_lose_its_half_of_a_rule() -> None:
 
 
 def test_a_suspended_rule_comes_back_to_its_place() -> None:
-    def body(table: FilterTable) -> None:
+    def body(table: Table) -> None:
         first, second, third = (add(table, f"-A INPUT -s 10.0.0.{last}") for last in (1, 2, 3))
         table.suspend(second)
         table.suspend(second)
@@ -129,7 +129,7 @@ def test_a_suspended_rule_comes_back_to_its_place() -> None:
 
 @needs("nft")
 def test_a_policy_is_set_and_flushing_leaves_it() -> None:
-    def body(table: FilterTable) -> None:
+    def body(table: Table) -> None:
         table.apply(parse("-F"))
         table.apply(parse("ip6tables -P FORWARD DROP"))
         table.apply(parse("-F"))
@@ -141,7 +141,7 @@ def test_a_policy_is_set_and_flushing_leaves_it() -> None:
 
 
 def test_what_a_policy_dropped_is_its_own_also_when_it_is_told_after_its_end() -> None:
-    def body(table: FilterTable) -> None:
+    def body(table: Table) -> None:
         for line in ("-P INPUT DROP", "-P INPUT ACCEPT"):
             table.apply(parse(line))
         origin = table.origin(4, "INPUT", None)
@@ -153,7 +153,7 @@ def test_what_a_policy_dropped_is_its_own_also_when_it_is_told_after_its_end() -
 
 @needs("nft")
 def test_what_the_kernel_refuses_is_one_error_that_names_the_rule() -> None:
-    def body(table: FilterTable) -> None:
+    def body(table: Table) -> None:
         add(table, "-A INPUT -j DROP")
         subprocess.run(["nft", "flush", "ruleset"], check=True)
         with pytest.raises(
@@ -170,7 +170,7 @@ def test_what_the_kernel_refuses_is_one_error_that_names_the_rule() -> None:
 
 
 def test_without_the_privilege_the_answer_is_an_error_and_not_a_wait() -> None:
-    def body(table: FilterTable) -> None:
+    def body(table: Table) -> None:
         import ctypes
 
         # An empty set of capabilities, by capset(2) with version 3 of its header.
@@ -187,7 +187,7 @@ def test_without_the_privilege_the_answer_is_an_error_and_not_a_wait() -> None:
 def counters_through_a_life() -> None:
     pin_to_one_processor()
     twin = Twin("outside")
-    table = twin.filter_table()
+    table = twin.table()
     four, six = probes("INPUT", 4), probes("INPUT", 6)
     identity = add(table, "-A INPUT -s server -j DROP")
     from_server = len(four) // 3
@@ -215,7 +215,7 @@ def test_a_rule_counts_through_suspension_and_after_its_end() -> None:
 
 
 def test_a_command_costs_milliseconds() -> None:
-    def body(table: FilterTable) -> None:
+    def body(table: Table) -> None:
         add(table, "-A INPUT -s server -p tcp --dport 80 --syn -j DROP")
         costs = []
         for _ in range(20):
