@@ -215,6 +215,22 @@ def test_segments_against_the_tracepoint() -> None:
     assert told(timeline) == {("segments", "CLOSE_WAIT"), ("tracepoint", "ESTABLISHED")}
 
 
+def test_of_two_copies_of_a_fin_either_may_have_been_taken_in() -> None:
+    """The acknowledgement of the first was delayed, and the sender's probe came before it."""
+    timeline, key = empty_timeline(), ("client", CLIENT, SERVER)
+    sends(timeline, 0.1, CLIENT, SERVER, Written("S", 10))
+    sends(timeline, 0.101, SERVER, CLIENT, Written("S.", 50, 11))
+    sends(timeline, 0.102, CLIENT, SERVER, Written(".", 11, 51))
+    sends(timeline, 1.0, SERVER, CLIENT, Written("F.", 51, 11))
+    sends(timeline, 1.5, SERVER, CLIENT, Written("F.", 51, 11))
+    sends(timeline, 1.501, CLIENT, SERVER, Written(".", 11, 52))
+    timeline.glanced["client"] = at(10)
+    samples(timeline, (0.099, SYN_SENT), (0.102, ESTABLISHED), (1.001, CLOSE_WAIT), key=key)
+    assert not found(timeline)
+    changes(timeline, (0.1, SYN_SENT), (0.101, ESTABLISHED), (0.5, CLOSE_WAIT), key=key)
+    assert ("segments", "ESTABLISHED") in told(timeline), "no copy had come yet"
+
+
 def test_a_segment_that_nobody_acknowledged_proves_nothing() -> None:
     timeline = empty_timeline()
     close_by_the_client(timeline, acknowledged=False)

@@ -173,6 +173,12 @@ def test_samples_tell_of_another_connection_that_the_tracepoint_lost() -> None:
     assert verdict(timeline, [CLOSE_WAIT, LAST_ACK, CLOSED, ..., ESTABLISHED]) == "holds"
 
 
+def test_samples_tell_of_another_connection_also_where_the_end_of_the_first_is_lost() -> None:
+    timeline = traced((0.0, LISTEN), (0.1, ESTABLISHED), (1.0, FIN_WAIT1), (1.1, FIN_WAIT2))
+    samples(timeline, (0.3, ESTABLISHED), (1.3, TIME_WAIT), (2.0, SYN_RECV), (3.0, ESTABLISHED))
+    assert verdict(timeline, [FIN_WAIT2, TIME_WAIT, ..., SYN_RECV, ESTABLISHED]) == "holds"
+
+
 def test_nothing_seen_is_open_never_held() -> None:
     assert verdict(empty_timeline(), [ESTABLISHED, FIN_WAIT1]) == "open"
     assert passages([]) == [(CLOSED,)]

@@ -80,6 +80,16 @@ def test_a_timer_that_was_set_right_may_run_out_late() -> None:
     assert len(faults(replace(late_twice, due=overdue), SCHEDULE)) == 1
 
 
+def test_a_late_timer_whose_double_was_on_time_had_been_set_right() -> None:
+    doubling = Prediction(KINDS["data"], (0.2, 0.4, 0.8), 1.6, "ETIMEDOUT")
+    late_then_right = repeated(0.2, 0.5, 0.9, given_up=(1.69, 1.71))
+    assert not faults(late_then_right, doubling)
+    (fault,) = faults(repeated(0.2, 0.5, 1.1, given_up=(2.29, 2.31)), doubling)[:1]
+    assert fault.startswith("repetition 2 came late, after 0.300000 s instead of 0.2 s")
+    (fault,) = faults(repeated(0.3, 0.5, 0.9, given_up=(1.69, 1.71)), doubling)
+    assert fault.startswith("repetition 1 came late"), "the next gap is no double of this one"
+
+
 def test_giving_up_is_expected() -> None:
     assert faults(repeated(1.0, 3.0, given_up=None), SCHEDULE) == ["it was not given up"]
 

@@ -189,9 +189,10 @@ def inferred_spans(
 
     A segment that the end sent itself is proof at once; one that was on its way to it, when the end
     (`sent`: its own segments) acknowledges it. What nothing acknowledges, such as an ACK, may have
-    been dropped behind the capture, whatever a copy of it brought about later.
+    been dropped behind the capture, whatever a copy of it brought about later. Of several copies
+    of a FIN, whose acknowledgement can wait, any may have been the one.
     """
-    ends = [*(each.time for each in inferred[1:]), until]
+    ends = [*(each.earliest for each in inferred[1:]), until]
     return tuple(
         Span(each.after, proved, ended)
         for each, ended in zip(inferred, ends, strict=True)

@@ -32,6 +32,8 @@ Passage = tuple[State, ...]
 EXACT, SAMPLED = "tracepoint", "samples"
 BETWEEN_LIVES: Final = frozenset({State.CLOSED, State.LISTEN})
 """No walk through these is looked for between two samples: it would be another connection."""
+ENDS: Final = frozenset({State.TIME_WAIT, State.CLOSED})
+"""What comes behind these is another connection."""
 MOST_PASSAGES: Final = 5000
 
 
@@ -92,15 +94,22 @@ def stages(timeline: Timeline, key: EndpointKey) -> list[Stage]:
 def _where_a_link_is_missing(
     change: StateChanged, after: StateChanged | None, sampled: list[Stage]
 ) -> Iterator[Stage]:
-    """What samples saw after a change, and what the next one says was there before it."""
+    """What samples saw after a change, and what the next one says was there before it.
+
+    Behind its end, where no change follows, also another connection of the same addresses.
+    """
     before = _state_before(after) if after else None
     latest = after.time if after else sampled[-1].began[1] if sampled else change.time
+    ended = False
     for stage in sampled:
         follows = stage.began[1] >= change.time and stage.state in ahead(change.after)
         leads = before is None or _leads_to(stage.state, before)
         if follows and leads and stage.began[0] < latest and stage.state is not change.after:
             began = max(change.time, stage.began[0]), min(stage.began[1], latest)
             yield replace(stage, began=began)
+            ended = ended or stage.state in ENDS
+        elif ended and after is None:
+            yield stage
     if before is not None:
         yield Stage(before, (change.time, latest), EXACT, direct=False)
 

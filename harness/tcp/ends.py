@@ -22,6 +22,7 @@ class Inferred:
     certain: proved, by what this end sent itself; else only possible: the segment was seen on its
     way to this end, and nothing says that it was taken in, nor that it was not.
     arc: the arc of RFC 9293's table, where it is one of them.
+    earlier: when another copy of `segment`, a FIN that may have done it already, came first (ns).
     """
 
     time: int
@@ -33,6 +34,12 @@ class Inferred:
     certain: bool
     segment: Segment
     arc: Arc | None = None
+    earlier: int | None = None
+
+    @property
+    def earliest(self) -> int:
+        """From when on (ns) it can have been so."""
+        return self.time if self.earlier is None else self.earlier
 
 
 @dataclass(slots=True)
@@ -57,6 +64,8 @@ class End:
     fin_arrived: Segment | None = None
     """The latest copy of the peer's FIN that was seen on its way to this end."""
     possible: list[Inferred] = field(default_factory=list)
+    copied: int | None = None
+    """When the FIN that is just arriving came for the first time (ns), if that was before."""
     doubted: bool = False
     """Whether more has arrived since that could have had the same effect as what is possible."""
 
@@ -75,7 +84,14 @@ def resets_on_abort(state: State | None) -> bool:
 def change_of(end: End, arc: Arc, segment: Segment, why: str) -> Inferred:
     """That the end takes this arc with this segment; not yet certain."""
     times = max(segment.time, end.since), end.local, end.remote
-    return Inferred(*times, arc.before, arc.after, why, certain=False, segment=segment, arc=arc)
+    return Inferred(
+        *times,
+        *(arc.before, arc.after, why),
+        certain=False,
+        segment=segment,
+        arc=arc,
+        earlier=end.copied,
+    )
 
 
 def reaches(segment: Segment, number: int | None) -> bool:

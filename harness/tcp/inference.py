@@ -227,6 +227,11 @@ class Inference:
                 self._maybe(end, Event.RST, segment, "RST arrived")
             return
         end.doubted = bool(end.possible)
+        self._takes(end, segment)
+        end.copied = None
+
+    def _takes(self, end: End, segment: Segment) -> None:
+        """Note what a segment other than RST may do to an end."""
         if segment.has("S"):
             self._arrives_again(end, segment)
         if segment.has("S") and end.likely is SYN_SENT and reaches(segment, end.first + 1):
@@ -234,7 +239,7 @@ class Inference:
             return
         fin = segment.has("F")
         if fin:
-            self._arrives_again(end, segment)
+            end.copied = self._arrives_again(end, segment)
             end.fin_arrived = segment
         waits = end.first + 1 if end.likely is SYN_RECV else end.fin
         if end.likely in WAITS_FOR_ACK and reaches(segment, waits):
@@ -246,14 +251,18 @@ class Inference:
             self._maybe(end, Event.FIN, segment, "FIN arrived")
 
     @staticmethod
-    def _arrives_again(end: End, segment: Segment) -> None:
-        """A copy of a SYN or FIN: nobody can say any more that the earlier one has arrived."""
+    def _arrives_again(end: End, segment: Segment) -> int | None:
+        """A copy of a SYN or FIN: nobody can say any more that the earlier one has arrived.
+
+        Nor that it has not, where its acknowledgement can wait, as a FIN's: when it came (ns).
+        """
         for number, each in enumerate(end.possible):
             one = each.segment
             if (one.flags, one.sequence, one.end) == (segment.flags, segment.sequence, segment.end):
                 end.doubted = False
                 del end.possible[number:]
-                return
+                return each.earliest
+        return None
 
     def _maybe(self, end: End, event: Event, segment: Segment, why: str) -> None:
         before = end.likely
