@@ -5,23 +5,14 @@ import pytest
 from harness.lab.rules import (
     FAMILIES,
     Family,
-    HostAddresses,
-    Rule,
     RuleSyntaxError,
     concrete_rules,
     for_family,
     parse,
     spell_rule,
 )
-from harness.lab.rules.rule import Append, DeleteNumber, Insert
-
-HOSTS = HostAddresses({"server": ("10.0.0.2", "fd00::2"), "old": ("10.0.0.3",)})
-
-
-def rule_of(line: str) -> Rule:
-    command = parse(line)
-    assert isinstance(command, Append | Insert)
-    return command.rule
+from harness.lab.rules.rule import DeleteNumber
+from tests.rule_lines import HOSTS, rule_of
 
 
 @pytest.mark.parametrize(

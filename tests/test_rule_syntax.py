@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 from harness.lab.rules import (
     FAMILIES,
     Family,
-    HostAddresses,
-    Rule,
     RuleScopeError,
     RuleSyntaxError,
     UnknownHostError,
@@ -20,16 +18,9 @@ from harness.lab.rules import (
     parse,
     spell_rule,
 )
-from harness.lab.rules.rule import Append, DeleteNumber, Flush, Insert, SetPolicy
+from harness.lab.rules.rule import DeleteNumber, Flush, Insert, SetPolicy
 from tests.rule_grammar import lines
-
-HOSTS = HostAddresses({"server": ("10.0.0.2", "fd00::2"), "old": ("10.0.0.3",)})
-
-
-def rule_of(line: str) -> Rule:
-    command = parse(line)
-    assert isinstance(command, Append | Insert)
-    return command.rule
+from tests.rule_lines import HOSTS, rule_of
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from harness.evidence.schedules import Repeated, explain_schedule, faults, repet
 from harness.evidence.verdicts import ExpectationFailed
 from harness.lab.errors import LabError
 from harness.lab.link import held_up
+from harness.lab.schedule import is_from
 from harness.system import ticks_a_second
 from harness.tcp.kernel import Kernel
 from harness.tcp.kernel_settings import OPTIONS
@@ -199,7 +200,7 @@ def _due(endpoint: WitnessedSocket, sent: list[int]) -> tuple[int | None, ...]:
 
 def transmissions(endpoint: WitnessedSocket, kind: str) -> tuple[Segment, ...]:
     """What the endpoint sent of this kind: the first and every repetition, or every probe."""
-    sent = [each for each in endpoint.host.lab.timeline.wire if _is_from(endpoint, each)]
+    sent = [each for each in endpoint.host.lab.timeline.wire if is_from(endpoint, each)]
     if kind in PROBING:
         probes = _probes(sent)
         return tuple(_unanswered(endpoint, probes) if kind == "keepalive" else probes)
@@ -246,8 +247,3 @@ def _syn_before(endpoint: WitnessedSocket, first: int) -> int:
     _, peer = timeline.rewritings.own(endpoint.local, endpoint.remote)
     syns = [each.time for each in timeline.wire if each.source == peer and each.flags == "S"]
     return max([each for each in syns if each <= first], default=first)
-
-
-def _is_from(endpoint: WitnessedSocket, segment: Segment) -> bool:
-    own = endpoint.host.lab.timeline.rewritings.own(endpoint.local, endpoint.remote)
-    return (segment.source, segment.destination) == own

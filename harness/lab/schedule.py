@@ -36,9 +36,10 @@ def _sends_again(endpoint: WitnessedSocket, known: int, times: int) -> bool:
 
 def _repetitions(endpoint: WitnessedSocket) -> list[Segment]:
     wire = endpoint.host.lab.timeline.wire
-    return repetitions(each for each in wire if _is_from(endpoint, each))
+    return repetitions(each for each in wire if is_from(endpoint, each))
 
 
-def _is_from(endpoint: WitnessedSocket, segment: Segment) -> bool:
+def is_from(endpoint: WitnessedSocket, segment: Segment) -> bool:
+    """Whether the endpoint sent it, whatever a host on the way has made of its addresses."""
     own = endpoint.host.lab.timeline.rewritings.own(endpoint.local, endpoint.remote)
     return (segment.source, segment.destination) == own
