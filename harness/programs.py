@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterable
 
 PACKAGES = {
     "nc": "netcat-openbsd",
@@ -37,6 +38,16 @@ def search_path(path: str | None) -> str:
     """This PATH with the system folders behind it, those that it lacks."""
     folders = (path or os.defpath).split(os.pathsep)
     return os.pathsep.join([*folders, *(each for each in SYSTEM_FOLDERS if each not in folders)])
+
+
+def install_command(packages: Iterable[str], *, root: bool | None = None) -> str:
+    """The command line that installs these Debian packages, for root or another user.
+
+    root: None asks who this process is. The index is fetched first: a container's is empty.
+    """
+    sudo = "" if (os.geteuid() == 0 if root is None else root) else "sudo "
+    names = " ".join(sorted(set(packages)))
+    return f"{sudo}apt-get update && {sudo}apt-get install --no-install-recommends {names}"
 
 
 def find_program(name: str) -> str | None:

@@ -41,6 +41,7 @@ EXCEPTIONS = {
     (VIRTUAL, "harness.system"): "how a guest's processes know where they are",
     (LAB, "harness.system"): "where waiting takes no time, it looks at sockets more rarely",
     (LAB, "harness.programs"): "where programs lie and which package brings them: a table",
+    (VIRTUAL, "harness.programs"): "the command line that installs packages",
     (LAB, "harness.libpcap"): "compiles filter expressions, for captures here and files elsewhere",
 }
 SCENARIOS_KNOW = {"harness", LAB, EVIDENCE, TCP, TLS}

@@ -25,11 +25,13 @@ PROTOCOLS = (
     *("", "ip", "ip6", "arp", "tcp", "udp", "icmp", "icmp6", "ether proto 0x88b5", "not tcp"),
     *("ip proto 47", "ip6 proto 17", r"ip proto \icmp", r"ether proto \arp", "ip or arp", "rarp"),
 )
+# Not here, because libpcaps differ: since 1.10.6 `ip multicast` ends at 239.255.255.255, and
+# `portrange 5-x` is refused with another message. tcpdump has the machine's libpcap.
 HOSTS = (
     *("host server", "src host client", "dst host server", "src client", "dst client"),
     *("host {server4}", "host {server6}", "src {client6}", "host 192.168.7.7", "not host server"),
     *("ether host 02:00:00:00:00:02", "ether src 02:00:00:00:00:01", "ether broadcast"),
-    *("ether multicast", "ip broadcast", "ip multicast", "arp host {server4}"),
+    *("ether multicast", "ip broadcast", "arp host {server4}"),
     *("src host client and dst host server", "src or dst host server", "net 10.0.0.0/8"),
     *("dst net 192.168.0.0/16", "net 192.168.0.0 mask 255.255.0.0", "dst net fd00::/16", "net 10"),
 )
@@ -58,7 +60,7 @@ ON_ALL_INTERFACES = (
     *("", "tcp", "arp", "icmp or icmp6", "port 80", "dst port 80", "src host client", "port 8000"),
     *("inbound", "outbound", "greater 100", "less 60", "ip[8] < 64", "net 127.0.0.0/8", "host ::1"),
     *("ip6 and tcp", "icmp and dst host {server4}", "ip broadcast", "not port 80", "ifindex 1"),
-    *("tcp[tcpflags] & (tcp-syn|tcp-fin) != 0", "ip multicast", "udp and outbound"),
+    *("tcp[tcpflags] & (tcp-syn|tcp-fin) != 0", "udp and outbound"),
 )
 
 
@@ -169,7 +171,6 @@ def test_the_same_filter_keeps_the_same_frames(
     [
         *("tcp prot 80", "port 80x", "((", "host nowhere-at-all", "ether host 02:00:00:00:00:0g"),
         *("port 70000", "tcp[13", "net 10.0.0.0/33", "icmp and and udp", "host", "arp port 80"),
-        "portrange 5-x",
     ],
 )
 @pytest.mark.families("ipv4")

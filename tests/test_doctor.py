@@ -34,7 +34,7 @@ GOOD = Facts(
     system_call_filter=False,
     settings={MOST_USER_NAMESPACES: 60000, MOST_NETWORK_NAMESPACES: 60000},
     programs=dict.fromkeys(PACKAGES, True),
-    libpcap=True,
+    libpcap_needs=(),
     trial=GOOD_TRIAL,
 )
 NOBODY = replace(GOOD, user=1000, capabilities=frozenset())
@@ -120,9 +120,9 @@ def test_each_lack_is_named_with_what_mends_it(lacking: Facts, subject: str, men
         ),
         (replace(GOOD, packages={**GOOD.packages, "pytest-xdist": None}), "one after", "pip"),
         (
-            replace(GOOD, libpcap=False),
+            replace(GOOD, libpcap_needs=("pip install cypcap",)),
             "libpcap is missing",
-            "apt-get install --no-install-recommends libpcap0.8",
+            "pip install cypcap",
         ),
         (
             replace(NOBODY, trial=replace(GOOD_TRIAL, no_tracepoints="fsopen(tracefs) is refused")),

@@ -1,8 +1,14 @@
 """``show --filter``: the frames that tcpdump's words are true of, and one message otherwise."""
 
+import itertools
+import platform
+import subprocess
+import sys
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from harness import libpcap
 from harness.__main__ import main
@@ -80,14 +86,45 @@ def test_a_saved_timeline_is_not_sifted(tmp_path: Path, capsys: pytest.CaptureFi
 def test_without_libpcap(
     capture: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(libpcap, "NAMES", ("libpcap-that-nobody-has.so",))
-    libpcap._library.cache_clear()
-    try:
-        assert not libpcap.is_here()
-        said = refused(capsys, capture, "--filter", "tcp")
-        assert "apt-get install libpcap0.8" in said
-    finally:
-        libpcap._library.cache_clear()
+    monkeypatch.setitem(sys.modules, "cypcap", None)
+    assert not libpcap.is_here()
+    said = refused(capsys, capture, "--filter", "tcp")
+    assert "filter expressions need the Python package cypcap: pip install cypcap" in said
+
+
+@pytest.mark.parametrize("machine", ["aarch64", "armv7l"])
+def test_where_no_wheel_fits(
+    capture: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    machine: str,
+) -> None:
+    monkeypatch.setitem(sys.modules, "cypcap", None)
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    said = refused(capsys, capture, "--filter", "tcp")
+    assert f"cypcap, which has no wheel for {machine} and must be built: " in said
+    assert "gcc libpcap-dev python3-dev && pip install cypcap" in said
+
+
+def test_it_is_required_where_it_has_wheels() -> None:
+    """pip installs it on these machines only: elsewhere a compiler would be needed."""
+    (required,) = (
+        requirement
+        for requirement in map(Requirement, requires("sockstates") or ())
+        if requirement.name == libpcap.PACKAGE
+    )
+    assert required.marker is not None
+    for system, machine in itertools.product(("linux", "darwin"), ("x86_64", "aarch64", "i686")):
+        where = {"sys_platform": system, "platform_machine": machine}
+        assert required.marker.evaluate(where) is ((system, machine) == libpcap.WHEELS_FOR)
+
+
+def test_libpcap_is_loaded_by_the_first_expression() -> None:
+    lazily = (
+        "import sys; from harness import libpcap, show; import harness.plugin; "
+        "assert 'cypcap' not in sys.modules; assert libpcap.is_here()"
+    )
+    subprocess.run([sys.executable, "-c", lazily], check=True)
 
 
 def test_a_filter_judges_by_the_length_on_the_wire() -> None:
@@ -99,3 +136,8 @@ def test_a_filter_judges_by_the_length_on_the_wire() -> None:
 def test_a_text_that_c_would_cut() -> None:
     with pytest.raises(FilterRefused, match="ends a text in C"):
         FileFilter("tcp\0 port 80", 1)
+
+
+def test_what_is_not_text() -> None:
+    with pytest.raises(FilterRefused, match="not valid UTF-8"):
+        FileFilter("host \udcff", 1)

@@ -50,7 +50,7 @@ class Facts:
     system_call_filter: bool
     settings: Mapping[str, int | None]
     programs: Mapping[str, bool]
-    libpcap: bool
-    """Filter expressions can be compiled."""
+    libpcap_needs: tuple[str, ...]
+    """Command lines that install what compiles filter expressions; empty: it is installed."""
     trial: Trial | None
     """None: not tried, because packages are missing."""

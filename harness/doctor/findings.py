@@ -8,8 +8,7 @@ from enum import Enum
 
 from harness.doctor.facts import Facts, Trial
 from harness.doctor.permissions import mend_permissions, mend_tracing, outside_remark, who
-from harness.libpcap import PACKAGE as LIBPCAP
-from harness.programs import PACKAGES
+from harness.programs import PACKAGES, install_command
 
 OLDEST_PYTHON = (3, 11)
 HANDSHAKE = 3
@@ -144,14 +143,14 @@ def _tracepoints(facts: Facts, trial: Trial) -> Finding:
 
 
 def _filters(facts: Facts) -> Finding:
-    if facts.libpcap:
+    if not facts.libpcap_needs:
         return Finding(Verdict.WELL, "filters", "libpcap compiles tcpdump's filter expressions")
     return Finding(
         Verdict.NOTE,
         "filters",
-        "libpcap is missing. Scenarios that capture with a filter of their own fail, and so does "
-        "`show --filter`",
-        (f"{_sudo(facts)}apt-get install --no-install-recommends {LIBPCAP}",),
+        "libpcap is missing, which the Python package cypcap brings. Scenarios that capture with a "
+        "filter of their own fail, and so does `show --filter`",
+        facts.libpcap_needs,
     )
 
 
@@ -161,10 +160,10 @@ def _programs(facts: Facts) -> Iterator[Finding]:
     if present:
         yield Finding(Verdict.WELL, "programs", " ".join(present))
     if missing:
-        packages = " ".join(dict.fromkeys(PACKAGES.get(name, name) for name in missing))
+        packages = (PACKAGES.get(name, name) for name in missing)
         yield Finding(
             Verdict.NOTE,
             "programs",
             f"missing: {' '.join(missing)}. Scenarios that run one of them are skipped",
-            (f"{_sudo(facts)}apt-get install --no-install-recommends {packages}",),
+            (install_command(packages, root=facts.user == 0),),
         )

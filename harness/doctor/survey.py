@@ -7,8 +7,8 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from harness import libpcap
 from harness.doctor.facts import SETTINGS, Facts, Trial
-from harness.libpcap import is_here as libpcap_is_here
 from harness.programs import PACKAGES, find_program
 
 NEEDED = ("pytest", "pyroute2", "psutil", "scapy", "cryptography")
@@ -38,7 +38,7 @@ def look() -> Facts:
         system_call_filter=status.get("Seccomp", "0") != "0",
         settings={name: _setting(name) for name in SETTINGS},
         programs={name: find_program(name) is not None for name in PACKAGES},
-        libpcap=libpcap_is_here(),
+        libpcap_needs=() if libpcap.is_here() else libpcap.installation(),
         trial=_trial() if all(packages[name] for name in NEEDED) else None,
     )
 

@@ -6,9 +6,9 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Iterable
 from pathlib import Path
 
+from harness.programs import install_command
 from harness.virtual.errors import BuildImpossible
 
 COMPILING = {
@@ -52,13 +52,6 @@ def check_programs(fetching: bool) -> None:
             f"a kernel cannot be built here: missing are {', '.join(missing)}.\n"
             f"{install_command(missing.values())}"
         )
-
-
-def install_command(packages: Iterable[str]) -> str:
-    """The command line that installs these packages."""
-    sudo = "" if os.geteuid() == 0 else "sudo "
-    names = " ".join(sorted(set(packages)))
-    return f"{sudo}apt-get install --no-install-recommends {names}"
 
 
 def _has_static_library() -> bool:
