@@ -18,19 +18,32 @@ from harness import (
     TIME_WAIT,
     State,
 )
-from harness.evidence.kernel_events import StateChanged
-from harness.evidence.passages import judge, may_have_passed, passages, stages, walks
+from harness.evidence.events import FramesLost, SocketSeen
+from harness.evidence.kernel_events import ResetPassed, StateChanged
+from harness.evidence.passages import (
+    Stage,
+    judge,
+    may_have_passed,
+    narrowed,
+    passages,
+    stages,
+    walks,
+)
 from harness.evidence.testimony import Sought, explain_absence, explain_passage
 from harness.evidence.timeline import Timeline
-from tests.recorded import START, at, empty_timeline
-from tests.recorded_witnesses import KEY, changes, glances, sampled, samples, traced
+from tests.recorded import START, Written, at, empty_timeline, sends
+from tests.recorded_witnesses import CLIENT, KEY, SERVER, changes, glances, sampled, samples, traced
 
 ACTIVE = ((0.0, CLOSED), (0.1, SYN_SENT), (0.2, ESTABLISHED), (1.0, FIN_WAIT1))
 States = list[State | EllipsisType]
 
 
 def verdict(timeline: Timeline, states: States) -> str:
-    judged = judge(stages(timeline, KEY), states)
+    return _verdict(stages(timeline, KEY), states)
+
+
+def _verdict(seen: list[Stage], states: States) -> str:
+    judged = judge(seen, states)
     if judged.holds:
         return "holds"
     if not judged.final:
@@ -226,3 +239,79 @@ def test_an_explanation_has_each_witness_and_what_would_help() -> None:
     text = explain_absence(sought, FIN_WAIT1, certain=True)
     assert "kernel    0.100 SYN_SENT, 0.200 ESTABLISHED, 1.000 FIN_WAIT1" in text
     assert "was FIN_WAIT1" in text
+
+
+def fin_and_answer(timeline: Timeline, *, acknowledged: float = 0, fin: float = 0) -> None:
+    """The server's FIN; the client's acknowledgement of it and its own FIN, where they came."""
+    sends(timeline, 0.1, CLIENT, SERVER, Written("S", 100))
+    sends(timeline, 0.1, SERVER, CLIENT, Written("S.", 500, 101))
+    sends(timeline, 1.0, SERVER, CLIENT, Written("F.", 501, 101))
+    if acknowledged:
+        sends(timeline, acknowledged, CLIENT, SERVER, Written(".", 101, 502))
+    if fin:
+        sends(timeline, fin, CLIENT, SERVER, Written("F.", 101, 502))
+
+
+@pytest.mark.parametrize(
+    ("acknowledged", "fin", "states", "expected"),
+    [
+        (1.1, 0, [FIN_WAIT1, FIN_WAIT2, CLOSED], "holds"),
+        (1.1, 6.0, [FIN_WAIT1, FIN_WAIT2, CLOSED], "holds"),
+        (1.1, 4.0, [FIN_WAIT1, FIN_WAIT2, CLOSED], "possible"),
+        (1.1, 0, [FIN_WAIT1, FIN_WAIT2, TIME_WAIT, CLOSED], "contradicted"),
+    ],
+)
+def test_without_the_peers_fin_there_is_no_time_wait(
+    acknowledged: float, fin: float, states: States, expected: str
+) -> None:
+    """The FIN came never, after the endpoint was seen to be CLOSED, and before."""
+    timeline = traced(*ACTIVE, (1.1, FIN_WAIT2), (1.2, CLOSED))
+    samples(timeline, (0.3, ESTABLISHED), (1.05, FIN_WAIT1), (5.0, CLOSED))
+    fin_and_answer(timeline, acknowledged=acknowledged, fin=fin)
+    seen = narrowed(timeline, KEY, stages(timeline, KEY))
+    assert _verdict(seen, states) == expected
+    assert may_have_passed(seen, TIME_WAIT) == (False, fin == 4.0)
+
+
+def test_without_an_acknowledgement_of_its_fin_an_endpoint_stays_in_fin_wait1() -> None:
+    timeline = sampled((0.3, ESTABLISHED), (1.05, FIN_WAIT1), (5.0, CLOSED))
+    fin_and_answer(timeline)
+    assert verdict(timeline, [FIN_WAIT1, CLOSED]) == "possible"
+    seen = narrowed(timeline, KEY, stages(timeline, KEY))
+    assert _verdict(seen, [FIN_WAIT1, CLOSED]) == "holds"
+
+
+def test_a_capture_with_holes_excludes_nothing() -> None:
+    timeline = sampled((0.3, ESTABLISHED), (1.05, FIN_WAIT1), (5.0, CLOSED))
+    fin_and_answer(timeline)
+    timeline.add(FramesLost(at(2), "server", 1))
+    seen = narrowed(timeline, KEY, stages(timeline, KEY))
+    assert _verdict(seen, [FIN_WAIT1, CLOSED]) == "possible"
+
+
+def test_the_fin_of_an_earlier_connection_allows_nothing_in_the_next_one() -> None:
+    timeline = sampled((2.3, ESTABLISHED), (3.05, FIN_WAIT1), (5.0, CLOSED))
+    fin_and_answer(timeline, acknowledged=1.1, fin=1.2)
+    sends(timeline, 2.1, CLIENT, SERVER, Written("S", 70_000))
+    sends(timeline, 2.1, SERVER, CLIENT, Written("S.", 90_000, 70_001))
+    sends(timeline, 3.0, SERVER, CLIENT, Written("F.", 90_001, 70_001))
+    seen = narrowed(timeline, KEY, stages(timeline, KEY))
+    assert may_have_passed(seen, TIME_WAIT) == (False, False)
+
+
+def test_an_endpoint_that_takes_in_a_reset_is_closed_at_once() -> None:
+    timeline = traced(*ACTIVE, (1.1, FIN_WAIT2), (1.2, CLOSED))
+    assert verdict(timeline, [FIN_WAIT2, CLOSED]) == "open"
+    timeline.add(ResetPassed(at(1.19), "server", SERVER, CLIENT, sent=False))
+    assert verdict(timeline, [FIN_WAIT1, FIN_WAIT2, CLOSED]) == "holds"
+    assert verdict(timeline, [FIN_WAIT2, TIME_WAIT]) == "contradicted"
+
+
+def test_a_lost_record_does_not_make_a_state_come_twice() -> None:
+    """Of FIN_WAIT1, FIN_WAIT2, CLOSED the kernel lost the record in the middle."""
+    timeline = traced(*ACTIVE)
+    changes(timeline, (1.2, FIN_WAIT2), (1.2, CLOSED))
+    samples(timeline, (0.3, ESTABLISHED), (1.05, FIN_WAIT1), (1.15, FIN_WAIT2))
+    timeline.add(SocketSeen(at(1.21), *KEY, CLOSED, not_before=at(1.15)))
+    found = [stage.state for stage in stages(timeline, KEY)]
+    assert found == [SYN_SENT, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSED]

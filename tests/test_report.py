@@ -16,12 +16,14 @@ from harness.evidence.events import (
     Step,
     SysctlSet,
 )
+from harness.evidence.expectations import EndpointLooks, explain_not_reached, observation_text
+from harness.evidence.kernel_events import StateChanged
 from harness.evidence.timeline import Timeline
 from harness.report.delivery import lost_segments
 from harness.report.text import ladder, states_table, text_timeline
 from harness.tcp.segment import Address
-from harness.tcp.states import CLOSE_WAIT, ESTABLISHED, FIN_WAIT1, LISTEN, State
-from tests.recorded import Written, at, empty_timeline, sends
+from harness.tcp.states import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT1, LISTEN, SYN_SENT, State
+from tests.recorded import START, Written, at, empty_timeline, sends
 
 CLIENT, SERVER = ("10.0.0.1", 43210), ("10.0.0.2", 16868)
 
@@ -216,6 +218,38 @@ def test_the_states_stand_beside_each_other(timeline: Timeline) -> None:
         "                                          owner process 1",
         "                                          backlog 128, 3 to accept",
     ]
+
+
+def test_what_only_the_tracepoint_saw_is_no_less_seen() -> None:
+    """A refused connection comes and goes between two samples."""
+    made = empty_timeline()
+    ends = Address(*CLIENT), Address(*SERVER)
+    made.add(StateChanged(at(0.1), "client", *ends, CLOSED, SYN_SENT))
+    made.add(StateChanged(at(0.2), "client", *ends, SYN_SENT, CLOSED))
+    assert states_table(made).splitlines() == [
+        "client.43210  CLOSED",
+        "  since 0.200 s",
+        "  (no sample saw it: tracepoint)",
+    ]
+    looked_for = "server", ends[1], ends[0]
+    words = explain_not_reached(made, EndpointLooks(looked_for, LISTEN), 0, 1.0, START)
+    assert "no TCP socket was ever seen on server" in words
+    listener = "client", ends[0], None
+    words = explain_not_reached(made, EndpointLooks(listener, LISTEN), 0, 1.0, START)
+    assert "client.43210 (to server.16868) CLOSED" in words
+
+
+def test_the_table_says_when_its_hosts_were_looked_at(timeline: Timeline) -> None:
+    timeline.sampled["server"] = at(4.1)
+    assert states_table(timeline).splitlines()[-1] == "looked at last: server at 4.100 s"
+
+
+def test_an_observation_says_since_when_the_state_is_so(timeline: Timeline) -> None:
+    later = seen(2.75, "server", FIN_WAIT1, queues=(2, 0))
+    timeline.add(replace(later, timer="retransmit", timer_expires=400_000_000))
+    said = observation_text(timeline, timeline.latest(("server", later.local, later.remote)), START)
+    assert said.startswith("FIN_WAIT1 since 0.710 s, ")
+    assert "retransmit timer due at 3.150 s" in said
 
 
 def test_of_many_connections_the_table_shows_some_and_counts_the_others() -> None:

@@ -7,11 +7,11 @@ from itertools import pairwise
 
 import pytest
 
-from harness import CLOSED, ESTABLISHED, FIN_WAIT2, LISTEN, SYN_SENT, TIME_WAIT
+from harness import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, LISTEN, SYN_SENT, TIME_WAIT
 from harness.evidence.events import NANOSECONDS, CallBegan, SocketSeen
 from harness.lab import Host, Lab
 from harness.lab import sampler as sampler_module
-from harness.lab.sampler import ATTENDED, MILLISECOND, Sampler, pause_after
+from harness.lab.sampler import ATTENDED, MILLISECOND, Sampler, pause_after, timer_moved
 from harness.lab.socket_diagnostics import SocketDiagnostics
 from harness.tcp.segment import Address
 
@@ -146,6 +146,52 @@ def test_a_running_timer_is_seen(lab: Lab, client: Host, server: Host) -> None:
     # Not only the last one: that may have been taken at the very moment at which the timer ran out.
     seen = lab.timeline.history(connection.client.key)
     assert any(each.timer == "retransmit" and each.timer_expires for each in seen)
+
+
+def test_a_timer_that_is_started_anew_is_told_anew(lab: Lab, client: Host, server: Host) -> None:
+    """Each repetition of the peer's FIN lets TIME_WAIT begin from its start (RFC 9293, 3.10.7)."""
+    connection = client.connect(server.listen())
+    connection.client.reaches(ESTABLISHED)
+    connection.client.close()
+    connection.server.reaches(CLOSE_WAIT)
+    connection.client.reaches(FIN_WAIT2)
+    client.iptables("-A OUTPUT -d server -j DROP")
+    connection.server.close()
+    connection.client.reaches(TIME_WAIT)
+    lab.sees("server > client: Flags [F.]\n...\nserver > client: Flags [F.]")
+
+    def due() -> list[int]:
+        history = lab.timeline.history(connection.client.key)
+        found = [seen for seen in history if seen.timer == "time-wait"]
+        return [seen.time + (seen.timer_expires or 0) for seen in found]
+
+    lab.wait_until(lambda: len(due()) > 1, "the timer to be told again", 5)
+    first, *_, last = due()
+    assert last - first > 100 * MILLISECOND
+
+
+@pytest.mark.parametrize(
+    ("later", "left", "moved"),
+    [(1.0, 59.0, False), (1.0, 58.99, False), (1.0, 59.9, True), (1.0, 50.0, True), (61, 0, False)],
+)
+def test_a_timer_has_moved_when_its_end_certainly_has(
+    later: float, left: float, moved: bool
+) -> None:
+    """Read within a millisecond each, and told in ticks: a due timer is told as 0."""
+
+    def seen(seconds: float, remaining: float) -> SocketSeen:
+        return SocketSeen(
+            int(seconds * NANOSECONDS),
+            "client",
+            Address("10.0.0.1", 1),
+            Address("10.0.0.2", 2),
+            TIME_WAIT,
+            timer="time-wait",
+            timer_expires=int(remaining * NANOSECONDS),
+        )
+
+    one, other = seen(0.001, 60), seen(later + 0.001, left)
+    assert timer_moved(one, 0, other, int(later * NANOSECONDS)) is moved
 
 
 @pytest.fixture

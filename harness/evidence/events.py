@@ -41,8 +41,8 @@ class Figure:
 class SocketSeen:
     """One endpoint as one sample saw it. State and owner are psutil's, the rest is sock_diag(7)'s.
 
-    Recorded when anything but the timer's remaining time has changed. It was so at `time`; at
-    `not_before`, the sample before, it was not yet so.
+    Recorded when anything has changed; of a timer, that it is another one or runs out at another
+    moment. It was so at `time`; at `not_before`, the sample before, it was not yet so.
     """
 
     time: int

@@ -7,11 +7,12 @@ lab's business.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from harness.evidence.events import NANOSECONDS, SocketSeen
+from harness.evidence.passages import stages
 from harness.evidence.timeline import EndpointKey, Timeline
 from harness.tcp.states import State
 
@@ -129,23 +130,39 @@ def endpoint_text(timeline: Timeline, key: EndpointKey) -> str:
     return text if remote is None else f"{text} (to {timeline.names.endpoint(remote)})"
 
 
-def observation_text(seen: SocketSeen | None, origin: int) -> str:
-    """One observation in a line: state, when it was seen first, owner, queues, timer."""
+def observation_text(timeline: Timeline, seen: SocketSeen | None, origin: int) -> str:
+    """One observation in a line: state and since when, owner, queues, when its timer is due."""
     if seen is None:
         return "never seen"
-    parts = [f"{seen.state} since {_seconds(seen, origin)}"]
+    so_far = [each for each in timeline.history(endpoint_of(seen)) if each.time <= seen.time]
+    parts = [f"{seen.state} since {_clock(state_since(so_far or [seen]).time, origin)}"]
     if seen.state is not State.CLOSED:
         parts.append(f"owner {owner_text(seen.owner)}")
         if seen.send_queue is not None:
             parts.append(f"queues {seen.send_queue} to send, {seen.receive_queue} to read")
         if seen.timer:
-            expires = (seen.timer_expires or 0) / NANOSECONDS
-            parts.append(f"{seen.timer} timer {expires:.3f} s, {seen.retransmits} retransmissions")
+            due = _clock(seen.time + (seen.timer_expires or 0), origin)
+            parts.append(f"{seen.timer} timer due at {due}, {seen.retransmits} retransmissions")
     return ", ".join(parts)
 
 
-def _seconds(seen: SocketSeen, origin: int) -> str:
-    return f"{(seen.time - origin) / NANOSECONDS:.3f} s"
+def endpoint_of(seen: SocketSeen) -> EndpointKey:
+    """Which endpoint it is an observation of."""
+    return seen.host, seen.local, seen.remote
+
+
+def state_since(history: Sequence[SocketSeen]) -> SocketSeen:
+    """The first observation of the last one's state, however often queues and owner changed."""
+    since = history[-1]
+    for seen in reversed(history):
+        if seen.state is not since.state:
+            break
+        since = seen
+    return since
+
+
+def _clock(moment: int, origin: int) -> str:
+    return f"{(moment - origin) / NANOSECONDS:.3f} s"
 
 
 def _earlier_text(seen: SocketSeen, origin: int) -> str:
@@ -159,7 +176,7 @@ def _earlier_text(seen: SocketSeen, origin: int) -> str:
         parts.append(f"{seen.receive_queue} to read")
     if seen.retransmits:
         parts.append(f"{seen.retransmits} retransmissions")
-    return f"{_seconds(seen, origin):>9}  {', '.join(parts)}"
+    return f"{_clock(seen.time, origin):>9}  {', '.join(parts)}"
 
 
 def labelled(label: str, text: str) -> list[str]:
@@ -169,9 +186,9 @@ def labelled(label: str, text: str) -> list[str]:
 
 def _other_endpoints(timeline: Timeline, host: str) -> str:
     """What was seen on the host where an endpoint was looked for in vain; five at most."""
-    found = [key for key in timeline.endpoints() if key[0] == host]
+    found = [key for key in timeline.witnessed() if key[0] == host]
     texts = [
-        f"{endpoint_text(timeline, key)} {timeline.history(key)[-1].state}" for key in found[:5]
+        f"{endpoint_text(timeline, key)} {stages(timeline, key)[-1].state}" for key in found[:5]
     ]
     more = [f"{len(found) - 5} more"] if len(found) > 5 else []
     return "; ".join(texts + more) or f"no TCP socket was ever seen on {host}"
@@ -187,7 +204,7 @@ def explain_not_reached(
         f"{endpoint_text(timeline, looks.key)} did not reach {looks.state} within {waited:.1f} s",
         "",
         *labelled("expected", str(looks)),
-        *labelled("seen", observation_text(latest, origin)),
+        *labelled("seen", observation_text(timeline, latest, origin)),
     ]
     if latest is not None:
         lines += labelled("differs", "; ".join(looks.differences(latest)))
@@ -208,7 +225,7 @@ def explain_not_together(
     for each in looks:
         lines += ["", f"  {endpoint_text(timeline, each.key)}", *labelled("expected", str(each))]
         history = timeline.history(each.key)
-        lines += labelled("seen", observation_text(history[-1] if history else None, origin))
+        lines += labelled("seen", observation_text(timeline, timeline.latest(each.key), origin))
         for number, seen in enumerate(history[-4:-1]):
             label = "" if number else "before"
             lines.append(f"  {label:<9}{_earlier_text(seen, origin)}")
@@ -224,7 +241,7 @@ def explain_did_not_stay(
         f"{endpoint_text(timeline, looks.key)} did not stay {looks.state} {window}",
         "",
         *labelled("expected", str(looks)),
-        *labelled("seen", observation_text(seen, origin)),
+        *labelled("seen", observation_text(timeline, seen, origin)),
         *labelled("differs", found),
     ]
     return "\n".join(lines)

@@ -126,7 +126,7 @@ def disagreements(listing: Listing, timeline: Timeline, origin: int, alike: Alik
     for (local, remote), row in rows.items():
         seen = _in_force(listing, timeline.history((listing.host, local, remote)))
         if not any(_equal(row, each, listing.tool, alike) for each in seen):
-            ours = observation_text(seen[-1] if seen else None, origin)
+            ours = observation_text(timeline, seen[-1] if seen else None, origin)
             found.append(
                 f"{_place(local, remote)}\n  {listing.tool:8}{_row_text(row)}\n  ours    {ours}"
             )
@@ -135,7 +135,7 @@ def disagreements(listing: Listing, timeline: Timeline, origin: int, alike: Alik
         if host != listing.host or (local, remote) in rows or len(seen) != 1:
             continue
         if seen[0].state is not State.CLOSED and seen[0].time <= listing.began:
-            ours = observation_text(seen[0], origin)
+            ours = observation_text(timeline, seen[0], origin)
             found.append(
                 f"{_place(local, remote)}\n  {listing.tool:8}no such row\n  ours    {ours}"
             )

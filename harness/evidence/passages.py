@@ -7,7 +7,8 @@ more passages, all of which agree with what was seen; an expectation holds when 
 expected, is inconclusive when only some are, and has failed when none is.
 
 States inferred from segments are not among the witnesses here: that a segment came by does not say
-that its receiver took it in.
+that its receiver took it in. That none came by does say something: without the peer's FIN there is
+no TIME_WAIT. So a complete capture rules out what may otherwise have passed unseen (`narrowed`).
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from types import EllipsisType
 from typing import Final
 
 from harness.evidence.differences import HIDDEN_BEHIND_CLOSED, LEADS_TO_TIME_WAIT
-from harness.evidence.events import SocketSeen
+from harness.evidence.events import ClockStepped, FramesLost, SocketSeen
 from harness.evidence.kernel_events import RecordsLost, SocketGlanced, StateChanged
 from harness.evidence.timeline import EndpointKey, Timeline
+from harness.tcp.segment import Segment, distance
 from harness.tcp.states import State
 from harness.tcp.transitions import ARCS
 
@@ -35,6 +37,12 @@ BETWEEN_LIVES: Final = frozenset({State.CLOSED, State.LISTEN})
 ENDS: Final = frozenset({State.TIME_WAIT, State.CLOSED})
 """What comes behind these is another connection."""
 MOST_PASSAGES: Final = 5000
+BEGUN_BY_PEERS_FIN: Final = frozenset(
+    {State.TIME_WAIT, State.CLOSING, State.CLOSE_WAIT, State.LAST_ACK}
+)
+"""States behind the peer's FIN: without it there is no way to them (RFC 9293, figure 5)."""
+BEGUN_BY_ACK_OF_FIN: Final = frozenset({State.FIN_WAIT2, State.TIME_WAIT})
+"""States behind the acknowledgement of the endpoint's own FIN."""
 
 
 def _follows() -> dict[State, frozenset[State]]:
@@ -58,12 +66,14 @@ class Stage:
     began: at the first moment (ns) it was not yet so, at the second it was; exactly then, when the
     two are one. witness: who says so.
     direct: nothing can have been between the stage before and this one.
+    excluded: states that cannot have been between the two, since nothing came that leads to them.
     """
 
     state: State
     began: tuple[int, int]
     witness: str
     direct: bool
+    excluded: frozenset[State] = frozenset()
 
 
 def stages(timeline: Timeline, key: EndpointKey) -> list[Stage]:
@@ -80,7 +90,11 @@ def stages(timeline: Timeline, key: EndpointKey) -> list[Stage]:
     found = [*_before_the_first(changes[0], sampled)]
     nexts: Iterable[StateChanged | None] = (*changes[1:], None)
     for change, after in zip(changes, nexts, strict=True):
-        if change.after is State.CLOSED:
+        if change.after is State.CLOSED and _ended_by_reset(timeline, key, change):
+            found.append(Stage(State.CLOSED, (change.time, change.time), EXACT, direct=True))
+            if after is None:
+                found += [each for each in sampled if each.began[0] >= change.time]
+        elif change.after is State.CLOSED:
             found += _behind_closed(change, after, sampled)
         else:
             found.append(Stage(change.after, (change.time, change.time), EXACT, direct=True))
@@ -89,6 +103,79 @@ def stages(timeline: Timeline, key: EndpointKey) -> list[Stage]:
     if changes[-1].after is State.CLOSED and not sampled:
         found += _never_sampled(timeline, changes[-1])
     return _folded(found)
+
+
+def _ended_by_reset(timeline: Timeline, key: EndpointKey, change: StateChanged) -> bool:
+    """Whether the full socket took in an RST in the state that it left for CLOSED.
+
+    Then no minisocket takes its place: tcp_reset() traces the RST and closes the socket in one go
+    (net/ipv4/tcp_input.c), and nothing traces an RST that a minisocket takes in.
+    """
+    entered = max(
+        (each.time for each in timeline.changes(key) if each.time < change.time), default=0
+    )
+    return any(entered <= reset <= change.time for reset in timeline.resets_taken_in(key))
+
+
+def narrowed(timeline: Timeline, key: EndpointKey, seen: Sequence[Stage]) -> list[Stage]:
+    """The stages, each with the states that no captured segment can have led to by then.
+
+    Unchanged where the capture does not show everything: it lost frames, or the host talks to
+    itself. A captured segment may have been dropped behind the capture, so that it proves nothing.
+    """
+    host, _, remote = key
+    own = timeline.names.host(remote.ip) in (host, "localhost") if remote else True
+    if own or host not in timeline.frames or _frames_lost(timeline, host):
+        return list(seen)
+    segments = _of_connection(timeline, key)
+    return [
+        stage if stage.direct else replace(stage, excluded=_excluded(segments, key, stage))
+        for stage in seen
+    ]
+
+
+def _frames_lost(timeline: Timeline, host: str) -> bool:
+    """Whether a frame may be missing, or be dated by another clock than the looks are."""
+    return timeline.malformed > 0 or any(
+        isinstance(event, ClockStepped)
+        or (isinstance(event, FramesLost) and event.host == host and not event.chosen)
+        for event in timeline.events
+    )
+
+
+def _of_connection(timeline: Timeline, key: EndpointKey) -> list[Segment]:
+    host, *ends = key
+    pair = set(ends)
+    return [
+        each
+        for each in timeline.arrived.get(host, ())
+        if {each.source, each.destination} == pair and each not in timeline.unsound
+    ]
+
+
+def _excluded(segments: Sequence[Segment], key: EndpointKey, stage: Stage) -> frozenset[State]:
+    """What the endpoint cannot have been by the time that it was seen in `stage`.
+
+    It sends a SYN of another number only when an earlier connection of these addresses is over.
+    """
+    earliest, latest = stage.began
+    syns = [each for each in segments if each.source == key[1] and each.has("S")]
+    before = [each.sequence for each in syns if each.time <= earliest]
+    begun = next((each.time for each in syns if each.sequence in before[-1:]), 0)
+    life = [each for each in segments if begun <= each.time <= latest]
+    arrived = [each for each in life if each.source == key[2]]
+    fins = [each.end for each in life if each.source == key[1] and each.has("F")]
+    acknowledged = any(
+        each.acknowledgement is not None and distance(fin, each.acknowledgement) >= 0
+        for each in arrived
+        for fin in fins
+    )
+    excluded = frozenset[State]() if any(map(_is_fin, arrived)) else BEGUN_BY_PEERS_FIN
+    return excluded if acknowledged else excluded | BEGUN_BY_ACK_OF_FIN
+
+
+def _is_fin(segment: Segment) -> bool:
+    return segment.has("F")
 
 
 def _where_a_link_is_missing(
@@ -103,7 +190,8 @@ def _where_a_link_is_missing(
     ended = False
     for stage in sampled:
         follows = stage.began[1] >= change.time and stage.state in ahead(change.after)
-        leads = before is None or _leads_to(stage.state, before)
+        over = stage.state in BETWEEN_LIVES and stage.state is not before
+        leads = before is None or (not over and _leads_to(stage.state, before))
         if follows and leads and stage.began[0] < latest and stage.state is not change.after:
             began = max(change.time, stage.began[0]), min(stage.began[1], latest)
             yield replace(stage, began=began)
@@ -223,7 +311,8 @@ def passages(seen: Sequence[Stage]) -> list[Passage]:
     gaps: list[list[Passage]] = []
     for stage in seen:
         unseen = frozenset({()}) if stage.direct else walks(state, stage.state)
-        gaps.append([(*walk, stage.state) for walk in sorted(unseen)])
+        allowed = [walk for walk in unseen if stage.excluded.isdisjoint(walk)]
+        gaps.append([(*walk, stage.state) for walk in sorted(allowed or unseen)])
         state = stage.state
     possible = islice(product(*gaps), MOST_PASSAGES)
     return [(State.CLOSED, *(state for part in each for state in part)) for each in possible]

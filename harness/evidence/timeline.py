@@ -16,6 +16,7 @@ from harness.evidence.events import CallEnded, Event, Figure, HostReady, SocketS
 from harness.evidence.frames import CapturedFrame
 from harness.evidence.kernel_events import (
     FlowChanged,
+    ResetPassed,
     SocketGlanced,
     StateChanged,
     WitnessJoined,
@@ -75,6 +76,7 @@ class Timeline:
     _sockets: dict[EndpointKey, list[SocketSeen]] = field(default_factory=dict)
     _exact: dict[EndpointKey, list[StateChanged]] = field(default_factory=dict)
     _glanced: dict[EndpointKey, list[SocketGlanced]] = field(default_factory=dict)
+    _resets: dict[EndpointKey, list[int]] = field(default_factory=dict)
     _calls: dict[int, CallEnded] = field(default_factory=dict)
 
     def add(self, event: Event) -> None:
@@ -88,6 +90,8 @@ class Timeline:
             insort(self._exact.setdefault(key, []), event, key=lambda each: each.time)
         elif isinstance(event, SocketGlanced):
             self._glanced.setdefault((event.host, event.local, event.remote), []).append(event)
+        elif isinstance(event, ResetPassed) and not event.sent:
+            self._resets.setdefault((event.host, event.local, event.remote), []).append(event.time)
         elif isinstance(event, CallEnded):
             self._calls[event.call] = event
         elif isinstance(event, FlowChanged):
@@ -214,6 +218,10 @@ class Timeline:
         """Every change of an endpoint that sock_diag alone showed, oldest first."""
         return self._glanced.get(key, [])
 
+    def resets_taken_in(self, key: EndpointKey) -> list[int]:
+        """When (ns) the kernel's tracepoint showed an endpoint taking in an RST."""
+        return self._resets.get(key, [])
+
     def joined(self, witness: str, host: str = "") -> bool:
         """Whether a witness was there: one of the whole machine, or of this host."""
         return any(
@@ -229,8 +237,16 @@ class Timeline:
         return history[-1] if history else None
 
     def endpoints(self) -> Iterator[EndpointKey]:
-        """Every endpoint that was ever seen."""
+        """Every endpoint that a sample ever saw; others may have seen more (`witnessed`)."""
         return iter(self._sockets)
+
+    def witnessed(self) -> list[EndpointKey]:
+        """Every endpoint that anybody saw: samples, sock_diag alone, or the kernel's tracepoint.
+
+        Without the tracepoint's first word of a client, which has no port yet.
+        """
+        traced = (key for key in self._exact if key[1].port)
+        return list(dict.fromkeys([*self._sockets, *self._glanced, *traced]))
 
     def glanced_endpoints(self) -> Iterator[EndpointKey]:
         """Every endpoint that sock_diag alone ever showed, sampled too or not."""

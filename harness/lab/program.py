@@ -10,7 +10,7 @@ import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from harness.evidence.events import ProgramEnded, ProgramWrote, SocketSeen
+from harness.evidence.events import NANOSECONDS, ProgramEnded, ProgramWrote, SocketSeen
 from harness.evidence.expectations import endpoint_text
 from harness.evidence.verdicts import ExpectationFailed
 from harness.lab.errors import LabError
@@ -219,10 +219,13 @@ class Program:
 
     def _circumstances(self) -> str:
         ended = self.ended
-        state = f"it ended: {status_text(ended.status)}" if ended else "it is still running"
+        lab = self.host.lab
+        since = (ended.time if ended else lab.now()) - lab.origin
+        state = f"it ended: {status_text(ended.status)}" if ended else "it was still running"
+        state += f" at {since / NANOSECONDS:.3f} s"
         if ended and ended.left:
             state += f"; processes it has begun go on: {', '.join(map(str, ended.left))}"
-        self.host.lab.settle()
+        lab.settle()
         self._take_in()
         lines = ["", f"  seen      {state}"]
         for name in STREAMS:

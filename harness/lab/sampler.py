@@ -46,6 +46,8 @@ there looks are what takes time, and the kernel's tracepoints tell everything be
 SAMPLED = (10_000 if RARELY else 20) * MILLISECOND
 """While somebody waits, a look is a sample, not a glance, when the last sample is older than this:
 that the owner has changed and nothing else does not show in a glance."""
+TICK = 10 * MILLISECOND
+"""The coarsest of the kernel's clock ticks (HZ=100), in which timers are told."""
 SHARE = 3
 """A look is followed by a pause of at least this many times the processor time that it took."""
 STATES = {
@@ -89,6 +91,8 @@ class Sampler:
         self._processes = Processes(host, record_beside)
         self._diagnostics = SocketDiagnostics()
         self._seen: dict[Key, SocketSeen] = {}
+        self._reading: dict[Key, int] = {}
+        """When the reading began (CLOCK_REALTIME, ns) that told what was recorded last."""
         self._attend_until = 0
         self._active_at = self._due = time.monotonic_ns()
         self._glanced: dict[Key, tuple[object, ...]] | None = {}
@@ -230,14 +234,18 @@ class Sampler:
         for key, seen in present.items():
             known = self._seen.get(key)
             if known is None or _changed(known, seen):
-                self._record(seen)
-                self._seen[key] = seen
-            elif _owners(known) != _owners(seen):  # from one process to another: no glance shows it
-                self._record(replace(seen, not_before=sampled_before))
-                self._seen[key] = seen
+                changed = seen
+            elif _owners(known) != _owners(seen) or timer_moved(
+                known, self._reading[key], seen, self.glanced_at
+            ):  # no glance shows another process, or a timer that was started anew
+                changed = replace(seen, not_before=sampled_before)
+            else:
+                continue
+            self._record(changed)
+            self._seen[key], self._reading[key] = seen, self.glanced_at
         for key in self._seen.keys() - present.keys():
             local, remote = key
-            del self._seen[key]
+            del self._seen[key], self._reading[key]
             self._record(
                 SocketSeen(
                     self.sampled_at, self._host, local, remote, State.CLOSED, not_before=before
@@ -265,6 +273,22 @@ def _changed(known: SocketSeen, seen: SocketSeen) -> bool:
         or known.receive_queue != seen.receive_queue
         or known.timer != seen.timer
         or known.retransmits != seen.retransmits
+    )
+
+
+def timer_moved(known: SocketSeen, known_since: int, seen: SocketSeen, seen_since: int) -> bool:
+    """Whether a timer certainly runs out at another moment than the one that was told of it before.
+
+    Such as TIME_WAIT's, which a repeated FIN starts anew. Each was read at some moment from its
+    `since` to its time (ns), and is told in ticks. One that is due already tells nothing.
+    """
+    if not (known.timer_expires and seen.timer_expires):
+        return False
+    earliest, latest = known_since + known.timer_expires, known.time + known.timer_expires
+    apart = 2 * TICK
+    return (
+        seen_since + seen.timer_expires > latest + apart
+        or seen.time + seen.timer_expires < earliest - apart
     )
 
 

@@ -12,7 +12,15 @@ from types import EllipsisType
 from harness.evidence.dating import dated
 from harness.evidence.durations import Decision, Lasted, Limits, decide, time_in
 from harness.evidence.events import NANOSECONDS
-from harness.evidence.passages import Pattern, Stage, judge, lost_records, may_have_passed, stages
+from harness.evidence.passages import (
+    Pattern,
+    Stage,
+    judge,
+    lost_records,
+    may_have_passed,
+    narrowed,
+    stages,
+)
 from harness.evidence.relations import as_captured_at, came_after, came_before, entered
 from harness.evidence.testimony import (
     Sought,
@@ -116,7 +124,7 @@ class WitnessedSocket(ObservedSocket):
         """Expect the endpoint not to have been in `state` at any time until now.
 
         The tracepoint shows each state; between samples the state must have been impossible by
-        RFC 9293's transitions, otherwise it is Inconclusive.
+        RFC 9293's transitions and what was captured by then, otherwise it is Inconclusive.
         """
         unwanted = State.of(state)
         began = self.host.lab.now()
@@ -203,7 +211,8 @@ class WitnessedSocket(ObservedSocket):
 
     def stages(self) -> list[Stage]:
         """The states that the endpoint was seen in, oldest first, by all that is recorded."""
-        return stages(self.host.lab.timeline, self.key)
+        timeline = self.host.lab.timeline
+        return narrowed(timeline, self.key, stages(timeline, self.key))
 
     def _time_in(self, seen: Sequence[Stage], state: State) -> Lasted | None:
         timeline = self.host.lab.timeline

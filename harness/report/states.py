@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from itertools import zip_longest
 
 from harness.evidence.events import ProgramStarted, SocketSeen
-from harness.evidence.expectations import owner_text
+from harness.evidence.expectations import owner_text, state_since
+from harness.evidence.passages import stages
 from harness.evidence.timeline import EndpointKey, Timeline
 from harness.report.clock import since_start
 from harness.report.words import timer_text
@@ -18,7 +20,10 @@ MOST = 8
 
 
 def states_table(timeline: Timeline, *, width: int = 80, most: int = MOST) -> str:
-    """Each connection's two ends, with owner, queues, timer and since when; then listeners."""
+    """Each connection's two ends, with owner, queues, timer and since when; then listeners.
+
+    What is shown was so when its host was looked at last, of which the last line tells.
+    """
     rows = sorted(_rows(timeline), key=lambda row: (_is_over(timeline, row), _is_listener(row)))
     if not rows:
         return "no TCP socket was ever seen"
@@ -26,7 +31,18 @@ def states_table(timeline: Timeline, *, width: int = 80, most: int = MOST) -> st
     blocks = ["\n".join(_block(timeline, row, column)) for row in rows[:most]]
     if len(rows) > most:
         blocks.append(f"and {len(rows) - most} more, which are in the timeline")
-    return "\n".join(blocks)
+    return "\n".join([*blocks, *_looked_at(timeline, width)])
+
+
+def _looked_at(timeline: Timeline, width: int) -> list[str]:
+    """When each host with a socket was looked at last: what is shown may be another by now."""
+    hosts = {key[0] for key in timeline.witnessed()}
+    moments = [
+        f"{host} at {since_start(timeline, moment):.3f} s"
+        for host, moment in timeline.sampled.items()
+        if host in hosts
+    ]
+    return textwrap.wrap(f"looked at last: {', '.join(moments)}", width) if moments else []
 
 
 Row = tuple[EndpointKey | None, EndpointKey | None]
@@ -34,7 +50,7 @@ Row = tuple[EndpointKey | None, EndpointKey | None]
 
 def _rows(timeline: Timeline) -> Iterator[Row]:
     """Pairs of endpoints; the host that the lab names first, or the larger port, on the left."""
-    keys = dict.fromkeys(timeline.endpoints())
+    keys = dict.fromkeys(timeline.witnessed())
     for key in list(keys):
         if key not in keys:
             continue
@@ -70,8 +86,13 @@ def _position(timeline: Timeline, host: str) -> int:
 
 def _is_over(timeline: Timeline, row: Row) -> bool:
     """Whether no end of it is left: shown last."""
-    latest = [timeline.latest(key) for key in row if key is not None]
-    return all(seen is None or seen.state is State.CLOSED for seen in latest)
+    return all(_state(timeline, key) is State.CLOSED for key in row if key is not None)
+
+
+def _state(timeline: Timeline, key: EndpointKey) -> State:
+    """The state in which it was seen last, by whomever."""
+    latest = timeline.latest(key)
+    return latest.state if latest else stages(timeline, key)[-1].state
 
 
 def _is_listener(row: Row) -> bool:
@@ -87,8 +108,14 @@ def _block(timeline: Timeline, row: Row, column: int) -> Iterator[str]:
 
 def _cell(timeline: Timeline, key: EndpointKey) -> Iterator[str]:
     history = timeline.history(key)
+    if not history:
+        last = stages(timeline, key)[-1]
+        yield f"{_name(timeline, key)}  {last.state}"
+        yield f"  since {since_start(timeline, last.began[1]):.3f} s"
+        yield f"  (no sample saw it: {last.witness})"
+        return
     seen = history[-1]
-    since = since_start(timeline, _state_since(history))
+    since = since_start(timeline, state_since(history).time)
     yield f"{_name(timeline, key)}  {seen.state}"
     yield f"  since {since:.3f} s"
     if seen.state is State.CLOSED:
@@ -111,16 +138,6 @@ def _name(timeline: Timeline, key: EndpointKey) -> str:
 
 def _is_any(local: Address) -> bool:
     return local.ip in ("0.0.0.0", "::")
-
-
-def _state_since(history: list[SocketSeen]) -> int:
-    """When the present state was seen first, however often queues and owner changed since."""
-    since = history[-1]
-    for seen in reversed(history):
-        if seen.state is not since.state:
-            break
-        since = seen
-    return since.time
 
 
 def _owner(timeline: Timeline, seen: SocketSeen) -> str:

@@ -58,7 +58,10 @@ def error_text(number: int) -> str:
 
 
 def timer_text(timeline: Timeline, seen: SocketSeen) -> str:
-    """Which timer runs and when it is due; empty without a timer."""
+    """Which timer runs and when it is due; empty without a timer.
+
+    A sample that finds it due at another moment is recorded: so it was at the last look, too.
+    """
     if not seen.timer:
         return ""
     text = f"{seen.timer} timer"
