@@ -51,6 +51,7 @@ pytest_plugins: tuple[str, ...] = (
     "harness.plugin_catalogue",
     "harness.plugin_ladder",
     "harness.plugin_pages",
+    "harness.plugin_verdict",
     "harness.plugin_virtual",
     "harness.plugin_guest",
 )
@@ -63,6 +64,8 @@ UNSAID = pytest.StashKey[Exception]()
 """What was wrong at a scenario's end, with what it had left unsaid."""
 REPORTER = pytest.StashKey[Reporter]()
 KEPT = pytest.StashKey[KeptLabs]()
+SANDBOX = pytest.StashKey[Sandbox]()
+"""A sandbox that was made before the first scenario, until a scenario takes it."""
 Made = TypeVar("Made")
 MOST_WORKERS = 16
 """Each worker takes a second of one processor to start."""
@@ -80,7 +83,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--lab-require",
         action="store_true",
-        help="what cannot run here (a permission, a program) is an error, not a skip; for CI",
+        help="where a scenario cannot run here (a permission or a program is missing), none runs, "
+        "and that is the run's one error; for CI",
     )
     group.addoption(
         "--lab-report",
@@ -148,7 +152,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="session")
 def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     """The process that holds every lab of this session."""
-    made = _made(request.config, Sandbox)
+    stash = request.config.stash
+    if SANDBOX in stash:
+        made = stash[SANDBOX]
+        del stash[SANDBOX]
+    else:
+        made = _made(request.config, Sandbox)
     yield made
     if not request.config.stash[KEPT].labs:
         made.close()

@@ -78,6 +78,7 @@ class Runs:
 def runs(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Runs:
     monkeypatch.setenv("PYTHONPATH", str(PROJECT))
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.delenv("CI", raising=False)
     for name in [name for name in os.environ if name.startswith(("PYTEST_", "TOX_", "COV_"))]:
         monkeypatch.delenv(name)
     return Runs(pytester)
