@@ -1,3 +1,5 @@
-"""Loads the harness into pytest."""
+"""Loads the harness into pytest; and naps by chance, where the environment has a seed for them."""
 
-pytest_plugins = ["harness.plugin"]
+import os
+
+pytest_plugins = ["harness.plugin", *(["tests.naps"] if "SOCKSTATES_NAPS" in os.environ else [])]

@@ -4,14 +4,17 @@ What is wrong is wrong by one property only, so that it is this property that th
 """
 
 import errno
+import os
+import signal
 import socket
+import threading
 from select import POLLIN, POLLOUT, POLLRDHUP
 
 import pytest
 
-from harness import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, LISTEN, State
+from harness import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, LISTEN, SYN_SENT, State
 from harness.evidence.verdicts import ExpectationFailed, Inconclusive
-from harness.lab import Host, Lab, LabError
+from harness.lab import Host, Lab, LabError, Wire
 from harness.lab.connection import Connection
 
 pytestmark = pytest.mark.families("ipv4")
@@ -28,6 +31,54 @@ def connection(client: Host, server: Host) -> Connection:
     made.client.reaches(ESTABLISHED)
     made.server.reaches(ESTABLISHED)
     return made
+
+
+@pytest.mark.parametrize("verb", ["close", "abort", "shutdown"])
+def test_what_ends_a_connection_waits_for_it(
+    lab: Lab, client: Host, server: Host, wire: Wire, verb: str
+) -> None:
+    """The handshake takes a while: a program whose socket blocks comes to its close after that."""
+    wire.delay("server > client: Flags [S.]", seconds=0.2)
+    made = client.connect(server.listen(port=5000))
+    getattr(made.client, verb)()
+    made.client.connecting.returns()
+    lab.sees("client > server: Flags [S], seq J\n...\nclient > server: Flags [_], seq J+1, ack K+1")
+    made.server.reaches(CLOSED if verb == "abort" else CLOSE_WAIT)
+
+
+def test_an_end_that_was_seen_opening_is_closed_at_once(client: Host, server: Host) -> None:
+    server.iptables("-A INPUT -s client -j DROP")
+    made = client.connect(server.listen(port=5000))
+    made.client.reaches(SYN_SENT)
+    made.client.close()
+    made.client.connecting.fails(errno.EBADF)
+
+
+def test_a_refusal_is_what_connect_says_not_what_comes_after(client: Host, server: Host) -> None:
+    made = client.connect(server, port=5000)
+    reading = made.client.receive()
+    made.client.connecting.fails(errno.ECONNREFUSED)
+    reading.returns(b"")
+
+
+@pytest.mark.parametrize("word", ["reaches", "accept"])
+def test_what_the_passive_end_does_waits_until_connect_has_returned(
+    client: Host, server: Host, wire: Wire, word: str
+) -> None:
+    """The kernel of a host whose process is stopped connects all the same."""
+    answer = wire.hold("server > client: Flags [S.]")
+    made = client.connect(server.listen(port=5000))
+    answer.meets()
+    os.kill(client.pid, signal.SIGSTOP)
+    later = threading.Timer(0.3, os.kill, (client.pid, signal.SIGCONT))
+    later.start()
+    answer.release()
+    if word == "accept":
+        made.server.accept()
+    else:
+        made.server.reaches(ESTABLISHED)
+    assert made.client.connecting.ended is not None
+    later.join()
 
 
 def test_reaches_a_state(connection: Connection) -> None:

@@ -63,8 +63,8 @@ class Connection:
         if not known():
             waited = lab.seconds_since(began)
             raise ExpectationFailed(explain_not_together(lab.timeline, looks, waited, lab.origin))
-        self.client.wait_for_connect(looks[0].state)
-        self.server.wait_for_connect(looks[1].state)
+        self.client.go_on_from(looks[0].state)
+        self.server.go_on_from(looks[1].state)
         first, second = (self._at(each, moment_of_both(lab.timeline, looks)) for each in looks)
         return first, second
 

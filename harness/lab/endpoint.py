@@ -3,6 +3,11 @@
 Verbs do something on the host (`send`, `shutdown`, `close`); words in the third person expect
 something of the evidence (`reaches`, `stays`, `receives`): those about states are
 `harness.lab.observed`'s and `harness.lab.witnessed`'s.
+
+Each call of an end waits for the connect(2) that opens it, as in a program whose socket blocks, so
+that ``connection.client.close()`` right after `Host.connect` closes a connection. Two things begin
+at once instead: a call on a socket that does not block, and a call after the scenario has expected
+one of the two ends in SYN_SENT or SYN_RECV. That is how an open is taken back.
 """
 
 from __future__ import annotations
@@ -40,11 +45,9 @@ class Endpoint(WitnessedSocket):
 
         `urgent`: the last byte out of band (MSG_OOB). `more`: more is to come (MSG_MORE), so that
         the kernel sends full segments only, and none with PSH.
-        With wait=False it returns at once: for more than the socket takes. As in a program whose
-        socket blocks, a connect(2) that has not returned yet is waited for.
+        With wait=False it returns at once: for more than the socket takes.
         """
-        if self._connecting is not None:
-            self._connecting.wait()
+        self.wait_for_connect()
         content = bytes(data) if isinstance(data, int) else data
         flags = socket.MSG_OOB * urgent | socket.MSG_MORE * more
         call = self._call("send", "send", data=content, flags=flags)
@@ -114,6 +117,8 @@ class Endpoint(WitnessedSocket):
         return self._succeeds(self._call("at_once", name, name=name, arguments=arguments))
 
     def _call(self, request: str, call_name: str, **arguments: Any) -> Call:
+        if not self._is_expected_to_open():
+            self.wait_for_connect()
         number = self._open_socket()
         call = Call(self.host, self.host.lab.next_call(), call_name)
         try:

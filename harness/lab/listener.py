@@ -71,3 +71,4 @@ class PassiveEnd(Endpoint):
         """Take this connection out of the listener's queue; accept(2)."""
         if self.number is None and self.remote is not None:
             self.number = self.listener.accept_from(self.remote)
+            self.wait_for_connect()  # accepted: the client is connected, and about to be told

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from harness.lab.endpoint import Endpoint
     from harness.lab.host import Host
 
-BEFORE_ESTABLISHED = (State.SYN_SENT, State.SYN_RECV, State.CLOSED)
+OPENING = (State.SYN_SENT, State.SYN_RECV)
+"""The states of an end whose connect(2) has not returned yet, or not been answered."""
 FEWEST_SAMPLES = 3
 """Without these no window is watched: at its beginning, at its end, and one between."""
 
@@ -49,6 +50,8 @@ class ObservedSocket:
         """Level and name of each socket option that was set -> its value."""
         self.peer: Endpoint | None = None
         """The other end, where it is known."""
+        self._expected: State | None = None
+        """The state in which the scenario last expected this end, and found it."""
         self._reached = -1
         """The observation, in the endpoint's history, that satisfied the last `reaches`."""
 
@@ -122,17 +125,31 @@ class ObservedSocket:
                 )
             )
         self._reached = index
-        self.wait_for_connect(looks.state)
+        self.go_on_from(looks.state)
         return lab.timeline.history(self.key)[index]
 
-    def wait_for_connect(self, state: State) -> None:
-        """Let the connect(2) of an endpoint that is in `state` return, where it is about to.
+    def go_on_from(self, state: State) -> None:
+        """The scenario has expected this end in `state`, and goes on from there.
 
-        The kernel is ESTABLISHED before it has woken the program. What the scenario does next, an
-        RST of the peer's or a close, would otherwise be what the call returns with.
+        Where that is a state of an established connection, the connect(2) that made it returns
+        first. The kernel is ESTABLISHED before it has woken the program, and a passive end is so
+        only after its peer. What the scenario does next, a close or an RST of the peer's, would
+        otherwise be what the call returns with.
         """
-        if self._connecting is not None and state not in BEFORE_ESTABLISHED:
-            self._connecting.wait()
+        self._expected = state
+        if state not in OPENING and state is not State.CLOSED:
+            self.wait_for_connect()
+
+    def wait_for_connect(self) -> None:
+        """Wait until the connect(2) of this end, or else of its peer, has returned."""
+        for end in (self, self.peer):
+            if end is not None and end._connecting is not None:
+                end._connecting.wait()
+                return
+
+    def _is_expected_to_open(self) -> bool:
+        """Whether the scenario has last expected this end or its peer in the middle of opening."""
+        return any(end is not None and end._expected in OPENING for end in (self, self.peer))
 
     def _first_that_counts(self) -> int:
         """The first observation in the history that the next `reaches` may take."""
@@ -185,6 +202,7 @@ class ObservedSocket:
             raise ExpectationFailed(
                 explain_did_not_stay(lab.timeline, looks, wrong, lab.origin, window)
             )
+        self.go_on_from(looks.state)
         return history[-1]
 
     def _looks(

@@ -28,6 +28,9 @@ NAMESPACES_REFUSED = (errno.ENOSPC, errno.EINVAL, errno.ENOSYS)
 """What unshare(2) says, apart from EPERM: a limit is reached; not in this kernel; a container's
 system call filter answers as if it were not."""
 
+BORN = "import sys; from harness.lab.sandbox_process import main; sys.exit(main())"
+"""What the interpreter of a sandbox is started with."""
+
 
 class Sandbox:
     """The process that holds this process' labs, and a new one where it was ended meanwhile."""
@@ -50,7 +53,7 @@ class Sandbox:
             [
                 sys.executable,
                 "-c",
-                "import sys; from harness.lab.sandbox_process import main; sys.exit(main())",
+                BORN,
                 str(theirs.fileno()),
                 str(guard.fileno()),
             ],

@@ -62,6 +62,7 @@ def test_a_reset_ends_an_active_open(lab: Lab, client: Host, server: Host) -> No
     right = server.connect(client, port=7001, source_port=7002).client
     right.reaches(SYN_SENT, owner=server)
     left = client.connect(server, port=7002, source_port=7001).client
+    left.reaches(SYN_SENT, owner=client)
     right.reaches(SYN_RECV, owner=server)
 
     lab.step("The client takes its open back, and hears again. The next SYN-ACK is refused.")
