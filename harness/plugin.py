@@ -26,6 +26,7 @@ from harness.plugin_kept import KeptLabs
 from harness.plugin_markers import (
     FAMILIES,
     MARKERS,
+    cannot_run,
     claims_of,
     lacking,
     problem_of,
@@ -35,7 +36,6 @@ from harness.plugin_markers import (
 from harness.plugin_reports import Reporter
 from harness.plugin_terminal import Progress, has_terminal
 from harness.plugin_tracebacks import SPEAK_FOR_THEMSELVES, shorten
-from harness.programs import missing_program
 from harness.report.html.states import states_reached
 from harness.system import system_text
 
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 pytest_plugins: tuple[str, ...] = (
+    "harness.plugin_programs",
     "harness.plugin_cause",
     "harness.plugin_defaults",
     "harness.plugin_transitions",
@@ -171,10 +172,6 @@ def lab(
 ) -> Iterator[Lab]:
     """Hosts in network namespaces, joined, captured, watched; gone when the scenario ends."""
     config, item = request.config, request.node
-    for name in (name for marker in item.iter_markers("programs") for name in marker.args):
-        advice = missing_program(name)
-        if advice:
-            raise _cannot_run(config, advice)
     wishes = topology_wishes(item.get_closest_marker("topology"))
     wishes.setdefault("router", "router" in request.fixturenames)
     wishes.setdefault("wire", "wire" in request.fixturenames)
@@ -305,10 +302,4 @@ def _made(config: pytest.Config, make: Callable[[], Made]) -> Made:
         return make()
     except SandboxUnavailable as error:
         reason = str(error)
-    raise _cannot_run(config, reason)
-
-
-def _cannot_run(config: pytest.Config, reason: str) -> BaseException:
-    if config.getoption("lab_require"):
-        return pytest.fail.Exception(reason, pytrace=False)
-    return pytest.skip.Exception(reason)
+    raise cannot_run(config, reason)

@@ -16,6 +16,7 @@ from harness.lab.topology import ROUTER, Family, TopologyError, check_names
 from harness.lab.withholding import Cause
 from harness.plugin_entries import problems_of_entry
 from harness.plugin_kernels import KERNEL_PARTS
+from harness.programs import intended_program
 from harness.tcp.limits import DEFAULTS, LONGEST_BY
 
 FAMILIES: tuple[Family, ...] = ("ipv4", "ipv6")
@@ -111,6 +112,18 @@ def shortened_by(marks: Iterable[pytest.Mark]) -> dict[str, dict[str, int]]:
     return found
 
 
+def declared_programs(marks: Iterable[pytest.Mark]) -> frozenset[str]:
+    """The programs that markers `programs` name."""
+    return frozenset(name for mark in marks if mark.name == "programs" for name in mark.args)
+
+
+def cannot_run(config: pytest.Config, reason: str) -> BaseException:
+    """What to raise where this machine lacks something: a skip, unless everything is required."""
+    if config.getoption("lab_require"):
+        return pytest.fail.Exception(reason, pytrace=False)
+    return pytest.skip.Exception(reason)
+
+
 def lacking(lab: Lab, marks: Iterable[pytest.Mark]) -> str:
     """What the kernel lacks of what markers `kernel` name, with the ways out; empty: nothing."""
     names = (name for mark in marks if mark.name == "kernel" for name in mark.args)
@@ -154,6 +167,13 @@ def _check_claims(mark: pytest.Mark) -> None:
 
 def _check_programs(mark: pytest.Mark) -> None:
     _check_words(mark, "the names of programs", 'programs("nc", "tcpdump")')
+    for name in mark.args:
+        intended = intended_program(name)
+        if intended is not None:
+            names = ", ".join(f'"{each if each != name else intended}"' for each in mark.args)
+            raise _wrong(
+                mark, f"{name!r} is not installed, nor known: {intended!r} is", f"programs({names})"
+            )
 
 
 def _check_kernel(mark: pytest.Mark) -> None:

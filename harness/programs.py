@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import shutil
 from collections.abc import Iterable
@@ -30,6 +31,22 @@ PACKAGES = {
 FOR_TESTS = {"chromium": "chromium"}
 """The same for what no scenario runs: the harness's own tests look at its report with it."""
 
+EVERYWHERE = {
+    "sh": "dash",
+    "cat": "coreutils",
+    "sleep": "coreutils",
+    "true": "coreutils",
+    "yes": "coreutils",
+    "nsenter": "util-linux",
+    "unshare": "util-linux",
+}
+"""The same for programs that every Debian has, a bare container too."""
+
+PACKAGES_BY_PROGRAM = PACKAGES | FOR_TESTS | EVERYWHERE
+"""All of them."""
+LIKENESS = 0.75
+"""How much of a name must agree for it to be a misspelling: `ngnix` has 0.8 of `nginx`."""
+
 SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Where programs lie that an unprivileged user's PATH may not have."""
 
@@ -55,11 +72,18 @@ def find_program(name: str) -> str | None:
     return shutil.which(name, path=search_path(os.environ.get("PATH")))
 
 
+def intended_program(name: str) -> str | None:
+    """The program that somebody meant who wrote this name; None: it may be meant as it is."""
+    if name in PACKAGES_BY_PROGRAM or find_program(name):
+        return None
+    return next(iter(difflib.get_close_matches(name, PACKAGES_BY_PROGRAM, 1, LIKENESS)), None)
+
+
 def missing_program(name: str) -> str | None:
     """None when the program is here; otherwise what to install."""
     if find_program(name):
         return None
-    package = (PACKAGES | FOR_TESTS).get(name)
+    package = PACKAGES_BY_PROGRAM.get(name)
     if package is None:
         return f"{name} is not installed: no folder of PATH has it. Give its path, or install it"
     return f"{name} is not installed; Debian's package {package} has it"

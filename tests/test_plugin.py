@@ -63,6 +63,7 @@ class TestCollection:
             'claims("T7", hold=False)': "it takes the ids of claims, one or more, holds=…",
             "claims(holds=False)": "it takes the ids of claims, one or more, holds=…",
             'programs(name="nc")': "it takes the names of programs, one or more",
+            'programs("nc", "ngnix")': "'ngnix' is not installed, nor known: 'nginx' is",
             "topology(True)": "it takes hosts, router, loopback, by name",
             "topology(routers=True)": "there is no 'routers', only hosts, router, loopback",
             'topology(hosts="ab")': "hosts is a tuple, not 'ab'",
