@@ -170,13 +170,13 @@ def test_an_unknown_step_is_refused_with_the_names(reports: Path, mark: str) -> 
     assert marked(mark) == []
 
 
-def test_every_step_of_the_pipeline_was_measured() -> None:
+def test_every_step_of_the_pipeline_has_a_place_for_its_measurement() -> None:
     listed = subprocess.run(
         ["bash", str(PIPELINE / "run"), "--list"], capture_output=True, text=True, check=True
     ).stdout
     rows = [line.split() for line in listed.splitlines()][:-1]
     assert len(rows) > 10
-    assert [row[0] for row in rows if not re.fullmatch(r"\d+", row[1])] == []
+    assert [row for row in rows if not re.fullmatch(r"\d+|-", row[1])] == []
     measured = {line.split()[0] for line in (PIPELINE / "measured").read_text().splitlines()}
     assert measured == {row[0] for row in rows}
 
@@ -197,8 +197,9 @@ PACKAGE = "nc is not installed; Debian's package netcat-openbsd has it"
     ("message", "more", "said"),
     [
         (PACKAGE, "", "1 for want of netcat-openbsd"),
-        ("not today", "", "skipped, but not for want of a package: a::without: not today"),
-        ("Debian's package nonesuch has it", "", "skipped, but not for want of a package"),
+        ("it was built without CONFIG_NET_SCH_NETEM", "", "1 for want of CONFIG_NET_SCH_NETEM"),
+        ("not today", "", "skipped, and no package named: a::without: not today"),
+        ("Debian's package nonesuch has it", "", "skipped, and no package named"),
         (PACKAGE, '<testcase classname="a" name="f"><failure/></testcase>', "failed: a::f"),
         (PACKAGE, '<testcase classname="a" name="e"><error/></testcase>', "failed: a::e"),
     ],
