@@ -83,10 +83,9 @@ class KeptLabs:
 def enter_command(host: Host) -> str:
     """The command that opens a shell on a host, or runs what follows it: nsenter(1).
 
-    Without root it goes through the user namespace that the lab made, whose root we are.
+    It goes through the user namespace that hosts live in, whose root we are.
     """
-    user = "-U --preserve-credentials " if host.user_namespace else ""
-    return f"nsenter -t {host.pid} {user}-n -m -u -p"
+    return f"nsenter -t {host.pid} -U --preserve-credentials -n -m -u -p"
 
 
 def _keyboard() -> TextIO | None:

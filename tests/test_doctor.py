@@ -22,7 +22,7 @@ from harness.programs import PACKAGES
 from tests.passages_shown import IS_MACHINES_ROOT
 
 PROJECT = Path(__file__).parents[1]
-PERMITTED = frozenset({"SYS_ADMIN", "NET_ADMIN", "NET_RAW"})
+PERMITTED = frozenset({"SYS_ADMIN", "NET_ADMIN", "SETUID", "SETGID", "SETFCAP"})
 GOOD_TRIAL = Trial(seconds=0.5, rules={"ipv4": "", "ipv6": ""}, frames=3)
 GOOD = Facts(
     python=(3, 11, 2),
@@ -39,6 +39,7 @@ GOOD = Facts(
 )
 NOBODY = replace(GOOD, user=1000, capabilities=frozenset())
 REFUSED = Trial(failure="this process may not make a lab: unshare(0x10000000): not permitted")
+UNMAPPED = Trial(failure="this process may not make a lab: write uid_map: not permitted")
 UNMOUNTED = Trial(failure="this process may not make a lab: mount /proc: not permitted")
 
 
@@ -89,9 +90,20 @@ def test_where_all_is_well_nothing_is_to_be_mended() -> None:
             "podman run --security-opt=unmask=ALL --security-opt=seccomp=unconfined",
         ),
         (
+            replace(GOOD, trial=REFUSED, settings={MOST_USER_NAMESPACES: 0}),
+            "lab",
+            "sysctl -w user.max_user_namespaces=10000",
+        ),
+        (
             replace(GOOD, capabilities=frozenset(), trial=UNMOUNTED, container="podman"),
             "lab",
-            "--cap-add=SYS_ADMIN --cap-add=NET_ADMIN --cap-add=NET_RAW",
+            "podman run --cap-add=SYS_ADMIN --cap-add=NET_ADMIN --cap-add=SETUID "
+            "--cap-add=SETGID --cap-add=SETFCAP …",
+        ),
+        (
+            replace(GOOD, capabilities=PERMITTED - {"SETFCAP"}, trial=UNMAPPED, container="docker"),
+            "lab",
+            "docker run --cap-add=SETFCAP --security-opt",
         ),
         (replace(GOOD, trial=UNMOUNTED, container="kubernetes"), "lab", "privileged: true"),
         (
@@ -136,7 +148,7 @@ def test_each_lack_is_named_with_what_mends_it(lacking: Facts, subject: str, men
                 trial=replace(GOOD_TRIAL, no_tracepoints="perf_event_open is refused"),
             ),
             "not proved",
-            "--cap-add=PERFMON",
+            "podman run --cap-add=PERFMON …",
         ),
         (
             replace(GOOD, trial=Trial(frames=3, sys_is_empty=True)),
@@ -156,8 +168,8 @@ def test_what_is_only_smaller_than_it_could_be_is_a_note(
     assert mend in commands(facts)
 
 
-def test_user_namespaces_do_not_matter_to_the_machines_root() -> None:
-    settings = {USER_NAMESPACES_ALLOWED: 0, MOST_USER_NAMESPACES: 0}
+def test_root_may_make_user_namespaces_where_others_may_not() -> None:
+    settings = {USER_NAMESPACES_ALLOWED: 0, USER_NAMESPACES_RESTRICTED: 1}
     assert "sysctl" not in commands(replace(GOOD, trial=REFUSED, settings=settings))
 
 

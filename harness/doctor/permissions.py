@@ -13,14 +13,13 @@ from harness.doctor.facts import (
     Trial,
 )
 
-NEEDED = ("SYS_ADMIN", "NET_ADMIN", "NET_RAW")
+NEEDED = ("SYS_ADMIN", "NET_ADMIN", "SETUID", "SETGID", "SETFCAP")
+"""Capabilities with which root makes labs: namespaces and a /proc for them; the cables between
+hosts; and a user namespace that has every user (user_namespaces(7))."""
 FEW_NAMESPACES = 100
 MANY_NAMESPACES = 10000
 
-CAPABILITIES = " ".join(f"--cap-add={name}" for name in NEEDED)
-PODMAN_ROOT = f"podman run {CAPABILITIES} …"
-DOCKER_ROOT = f"docker run {CAPABILITIES} --security-opt=apparmor=unconfined …"
-PODMAN_TRACING = f"podman run {CAPABILITIES} --cap-add=PERFMON …   # as the machine's root"
+TRACING = ("SYS_ADMIN", "PERFMON")
 PODMAN_USER = "podman run --security-opt=unmask=ALL …"
 DOCKER_USER = (
     "docker run --security-opt=systempaths=unconfined --security-opt=seccomp=unconfined "
@@ -39,7 +38,7 @@ def who(facts: Facts) -> str:
         place += ", inside a user namespace"
     missing = [f"CAP_{each}" for each in NEEDED if each not in facts.capabilities]
     lacks = f" without {', '.join(missing)}" if missing and facts.user == 0 else ""
-    way = "directly" if NEEDED[0] in facts.capabilities else "through a user namespace"
+    way = "as root" if NEEDED[0] in facts.capabilities else "through a user namespace"
     return f"{name} {place}{lacks}: labs are made {way}"
 
 
@@ -63,14 +62,15 @@ def mend_permissions(facts: Facts, trial: Trial) -> tuple[str, ...]:
 def mend_tracing(facts: Facts) -> tuple[str, ...]:
     """The command line that lets root have the kernel's tracepoints; none is known otherwise."""
     if facts.container and facts.whole_machine:
-        return (PODMAN_TRACING,)
+        needed = _options((*NEEDED, *TRACING), facts)
+        return (f"podman run {needed} …   # as the machine's root",)
     if facts.user and not facts.container:
         return ('sudo env PATH="$PATH" pytest scenarios/   # as the machine\'s root',)
     return ()
 
 
 def _by_settings(facts: Facts) -> Iterator[str]:
-    """Kernel settings that forbid user namespaces; they do not bind the machine's root."""
+    """Kernel settings that forbid user namespaces; root is only bound by their number."""
     sudo = "" if facts.user == 0 else "sudo "
     outside = outside_remark(facts)
     direct = all(each in facts.capabilities for each in NEEDED)
@@ -79,20 +79,26 @@ def _by_settings(facts: Facts) -> Iterator[str]:
         yield f"{sudo}sysctl -w {USER_NAMESPACES_ALLOWED}=1{outside}"
     if not direct and settings.get(USER_NAMESPACES_RESTRICTED):
         yield f"{sudo}sysctl -w {USER_NAMESPACES_RESTRICTED}=0{outside}"
-    limits = (
-        (MOST_NETWORK_NAMESPACES,) if direct else (MOST_USER_NAMESPACES, MOST_NETWORK_NAMESPACES)
-    )
-    for name in limits:
+    for name in (MOST_USER_NAMESPACES, MOST_NETWORK_NAMESPACES):
         limit = settings.get(name)
         if limit is not None and limit < FEW_NAMESPACES:
             yield f"{sudo}sysctl -w {name}={MANY_NAMESPACES}{outside}"
+
+
+def _options(needed: tuple[str, ...], facts: Facts) -> str:
+    """The options that add what this process lacks; all of them where it lacks nothing."""
+    names = dict.fromkeys(needed)
+    missing = [name for name in names if name not in facts.capabilities]
+    return " ".join(f"--cap-add={name}" for name in missing or names)
 
 
 def _by_container(facts: Facts, trial: Trial) -> tuple[str, ...]:
     if facts.container == "kubernetes":
         return (KUBERNETES,)
     if facts.user == 0:
-        return (PODMAN_ROOT, DOCKER_ROOT) if facts.container != "docker" else (DOCKER_ROOT,)
+        needed = _options(NEEDED, facts)
+        docker = f"docker run {needed} --security-opt=apparmor=unconfined …"
+        return (f"podman run {needed} …", docker) if facts.container != "docker" else (docker,)
     seccomp = facts.system_call_filter and "unshare" in trial.failure
     podman = PODMAN_USER.replace("…", "--security-opt=seccomp=unconfined …")
     choices = (podman if seccomp else PODMAN_USER, DOCKER_USER)

@@ -13,7 +13,14 @@ from harness.programs import PACKAGES, find_program
 
 NEEDED = ("pytest", "pyroute2", "psutil", "scapy", "cryptography")
 OPTIONAL = ("pytest-xdist",)
-CAPABILITY_BITS = {"NET_ADMIN": 12, "NET_RAW": 13, "SYS_ADMIN": 21}
+CAPABILITY_BITS = {
+    "SETGID": 6,
+    "SETUID": 7,
+    "NET_ADMIN": 12,
+    "SYS_ADMIN": 21,
+    "SETFCAP": 31,
+    "PERFMON": 38,
+}
 """Bits of /proc/PID/status' CapEff: linux/capability.h."""
 WHOLE_MAP = ["0", "0", "4294967295"]
 """/proc/self/uid_map of the first user namespace; user_namespaces(7)."""

@@ -50,11 +50,6 @@ class AddressedHost:
         """The host's agent as this process numbers it: what nsenter(1) wants."""
         return self._line.pid
 
-    @property
-    def user_namespace(self) -> bool:
-        """Whether the host lives in a user namespace of ours (rootless)."""
-        return self._line.user_namespace
-
     def ask(self, request: str, **arguments: Any) -> Any:
         """Have the host's agent do something, and wait for its answer."""
         return self._line.ask(request, arguments)

@@ -7,7 +7,6 @@ It never judges; every event goes to the test process as soon as it is there.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pickle
 import selectors
@@ -259,12 +258,11 @@ class Agent:
 def be_a_host(
     description: Description, control: socket.socket, memory: int, bell: int, sandbox: socket.socket
 ) -> None:
-    """The life of a host, in a freshly forked process that is process 1 of its PID namespace.
+    """The life of a host, in a process that has just entered the host's namespaces.
 
     The sandbox is told when the namespaces are there, and answers with the host's interfaces when
     the cables are. That the host is ready goes to the test process.
     """
-    _enter_namespaces(description.name)
     processor = settings.processor(description.one_processor)
     settings.pin({**settings.QUIET, **settings.PINNED, **settings.in_order(processor)})
     if description.capture_loopback or description.name == WIRE:
@@ -286,29 +284,6 @@ def be_a_host(
         agent.pass_on_frames(names)
     agent.introduce(interface_names)
     agent.run()
-
-
-def _enter_namespaces(name: str) -> None:
-    """A network, mounts and a name of its own; then the file systems that show them."""
-    namespaces.unshare(namespaces.CLONE_NEWNET | namespaces.CLONE_NEWNS | namespaces.CLONE_NEWUTS)
-    with contextlib.suppress(PermissionError):
-        socket.sethostname(name)  # some containers' system call filters refuse it
-    hidden = namespaces.MS_NOSUID | namespaces.MS_NODEV | namespaces.MS_NOEXEC
-    namespaces.mount("proc", "/proc", "proc", hidden)
-    _mount_sys(hidden)
-    namespaces.mount("run", "/run", "tmpfs", namespaces.MS_NOSUID | namespaces.MS_NODEV)
-
-
-def _mount_sys(flags: int) -> None:
-    """The host's own /sys, for reading: all but its class/net is the machine's.
-
-    A container that hides parts of its /sys may not have a whole one; nothing of ours needs it, so
-    an empty one does then, rather than the machine's interfaces.
-    """
-    try:
-        namespaces.mount("sysfs", "/sys", "sysfs", flags | namespaces.MS_RDONLY)
-    except PermissionError:
-        namespaces.mount("none", "/sys", "tmpfs", flags | namespaces.MS_RDONLY)
 
 
 def _replace_file(path: str, text: str) -> None:

@@ -128,12 +128,6 @@ class Line:
                     return int(_CREDENTIALS.unpack(data)[0])
         return 0
 
-    @property
-    def user_namespace(self) -> bool:
-        """Whether the agent lives in another user namespace than this process; namespaces(7)."""
-        theirs, ours = (os.stat(f"/proc/{pid}/ns/user") for pid in (self.pid, "self"))
-        return theirs.st_ino != ours.st_ino
-
     def read_frames(self) -> None:
         """Take in what the agent has captured."""
         with contextlib.suppress(BlockingIOError):

@@ -103,6 +103,11 @@ class OpenEvents:
             os.close(descriptor)
         self.rings, self._sources, self._maps = [], [], []
 
+    def close_in_child(self) -> None:
+        """Let go of what fork(2) handed on: descriptors. The maps stayed with the parent."""
+        for descriptor in (*self._sources, *self.rings):
+            os.close(descriptor)
+
     def open_on(self, processor: int, events: list[Wanted], size: int) -> None:
         """One ring, with every event of this processor in it, and where its tasks live."""
         # Only who asks for names too is told of namespaces: is_sb_event of kernel/events/core.c.

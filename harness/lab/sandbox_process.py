@@ -24,7 +24,7 @@ from typing import NoReturn
 import psutil
 
 from harness.evidence.events import HostReady
-from harness.lab import gate, namespaces, settings
+from harness.lab import boundary, gate, namespaces, settings
 from harness.lab.agent import Description, be_a_host
 from harness.lab.groups import answer_setgroups
 from harness.lab.interfaces import prepare
@@ -51,6 +51,8 @@ class _Sandbox:
 
     requests: socket.socket
     own_pid_namespace: int
+    user_namespace: int
+    """Where hosts live: a user namespace below the sandbox's."""
     labs: dict[int, list[int]] = field(default_factory=dict)
     traced: OpenEvents = field(default_factory=OpenEvents)
 
@@ -122,9 +124,12 @@ class _Sandbox:
             for descriptor in set(descriptors) - set(own):
                 os.close(descriptor)
             control, memory, bell = own
+            os.close(self.own_pid_namespace)
+            self.traced.close_in_child()
             lab = request.lab if request.wire else 0
             description = Description(host, request.capture_loopback, lab)
-            _live(description, socket.socket(fileno=control), memory, bell, theirs)
+            line, where = socket.socket(fileno=control), self.user_namespace
+            _live(description, line, memory, bell, theirs, user_namespace=where)
         namespaces.children_in(self.own_pid_namespace)
         theirs.close()
         return _Birth(pid, ours)
@@ -161,9 +166,12 @@ def _live(
     memory: int,
     bell: int,
     starter: socket.socket,
+    *,
+    user_namespace: int,
 ) -> NoReturn:
     """Be the host until the end, and never come back; a failure is told to the sandbox."""
     try:
+        boundary.enter_host(description.name, user_namespace)
         be_a_host(description, control, memory, bell, starter)
     except BaseException as error:
         if isinstance(error, OSError) and starter.fileno() >= 0:
@@ -211,6 +219,7 @@ def _leave_the_machine() -> None:
         | namespaces.CLONE_NEWNET
         | namespaces.CLONE_NEWPID
         | namespaces.CLONE_NEWUTS
+        | namespaces.CLONE_NEWIPC
     )
     try:
         namespaces.unshare(flags)
@@ -238,6 +247,7 @@ def _guard(child: int, lifeline: socket.socket) -> int:
 def _warm_up() -> None:
     """Do first what every host does first; its agent then inherits the outcome."""
     prepare(("client", "server"), router=False, wire=False)
+    boundary.handles_in_proc()
     psutil.net_connections(kind="tcp")
     pickle.loads(pickle.dumps(HostReady(0, "", 0, {})))
     gc.freeze()
@@ -258,9 +268,11 @@ def main() -> int:
     lifeline.close()
     namespaces.die_with_parent(signal.SIGKILL)
     try:
+        boundary.seal_the_machine()
         namespaces.mount("proc", "/proc", "proc", namespaces.MS_NOSUID)
         settings.pin(dict([settings.SMALL_HASH_TABLE]))
-        sandbox = _Sandbox(requests, os.open("/proc/self/ns/pid", os.O_RDONLY))
+        own = os.open("/proc/self/ns/pid", os.O_RDONLY)
+        sandbox = _Sandbox(requests, own, namespaces.new_user_namespace())
         _warm_up()
     except OSError as error:
         requests.send(pickle.dumps(error))
