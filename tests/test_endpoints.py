@@ -236,7 +236,7 @@ def test_a_call_that_returned_did_not_fail(connection: Connection) -> None:
 def test_a_call_is_pending_until_it_ends(connection: Connection) -> None:
     call = connection.client.receive()
     assert call.pending
-    with pytest.raises(ExpectationFailed, match="recv on client did not end: it waits since"):
+    with pytest.raises(ExpectationFailed, match="did not end: it has been waiting"):
         call.returns(seconds=SOON)
     connection.server.send(b"at last")
     call.returns(b"at last")
@@ -305,7 +305,9 @@ def test_more_than_the_socket_takes_is_pending(connection: Connection) -> None:
     sending = connection.client.send(64 << 20, wait=False)
     assert sending.pending
     connection.client.close()
-    sending.fails(errno.EBADF)
+    taken = sending.returns()
+    assert isinstance(taken, int)
+    assert 0 < taken < 64 << 20
 
 
 def test_the_state_property_is_the_latest(connection: Connection) -> None:

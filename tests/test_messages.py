@@ -138,7 +138,7 @@ class TestWhatWasExpected:
         said(
             ExpectationFailed,
             lambda: call.returns(seconds=0.1),
-            "recv on server did not end: it waits since ",
+            "recv on server did not end: it has been waiting for ",
         )
         said(LabError, connection.server.receive, "server.80", "recv", ".returns()")
         connection.client.send(b"abc")

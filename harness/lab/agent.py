@@ -13,6 +13,7 @@ import selectors
 import signal
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,12 +33,17 @@ from harness.lab.ready_sources import ready_sources
 from harness.lab.relay import Relay
 from harness.lab.rules.tables import Tables
 from harness.lab.sampler import Sampler
-from harness.lab.sockets import OpenSocket, Sockets
+from harness.lab.sockets import Later, Sockets
 from harness.lab.topology import ROUTER, WIRE
 from harness.lab.wire_faults import Faults
 
 CLOCK_STEP = 50_000_000
 """A difference of the clocks beyond this many nanoseconds is a step, not scheduling."""
+A_LOOK = 0.001
+"""Seconds after which a socket call that had not yet got as far as it gets is looked at again."""
+CALLS_SETTLE = 0.1
+"""Seconds for which what is asked to settle waits for such calls: a send of much data may be busy
+for as long as it takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,7 @@ class Agent:
         self._trace, self._conntrack = FilterTrace(*witness), ConntrackEvents(*witness)
         self._relay: Relay | None = None
         self._faults: Faults | None = None
+        self._later: list[tuple[int, Later]] = []
         self._clock_offset = time.time_ns() - time.monotonic_ns()
         self._wake, write_end = socket.socketpair()
         for end in (self._wake, write_end):
@@ -112,14 +119,17 @@ class Agent:
         timeout = 0.001 if self._channel.wants_to_write else self._sampler.wait()
         if self._faults is not None:
             timeout = min(timeout, self._faults.wait())
-        for source, mask in ready_sources(self._selector, timeout):
-            self._handle(source, mask)
+        if self._later:
+            timeout = min(timeout, A_LOOK)
+        for source, _ in ready_sources(self._selector, timeout):
+            self._handle(source)
+        self._answer_what_is_ready()
         if self._faults is not None:
             self._faults.send_what_is_due()
         self._channel.flush()
         self._sampler.look_if_due()
 
-    def _handle(self, source: object, mask: int) -> None:
+    def _handle(self, source: object) -> None:
         if source is self.capture:
             self._drain_capture()
         elif source is self._channel:
@@ -129,13 +139,13 @@ class Agent:
             self._wake.recv(4096)
             self._programs.reap()
             self._sampler.happened()
+        elif source is self._sockets:
+            self._sockets.ready()
+            self._sampler.happened()
         elif isinstance(source, (Output, Input, FilterTrace, ConntrackEvents, Faults)):
             source.ready()
         elif isinstance(source, PacketRing):
             source.drain()
-        elif isinstance(source, OpenSocket):
-            self._sockets.ready(source, mask)
-            self._sampler.happened()
 
     def _record_socket(self, seen: SocketSeen) -> None:
         if seen.owner is not None:
@@ -149,12 +159,23 @@ class Agent:
 
     def _answer(self, request: tuple[int, str, dict[str, Any]]) -> None:
         number, name, arguments = request
+        self._give(number, lambda: getattr(self, f"do_{name}")(**arguments))
+
+    def _give(self, number: int, answer: Callable[[], Any]) -> None:
         try:
-            result, error = getattr(self, f"do_{name}")(**arguments), None
+            result, error = answer(), None
         except (OSError, ValueError, LookupError, RuntimeError) as caught:
             result, error = None, caught
-        if number:
+        if isinstance(result, Later):
+            self._later.append((number, result))
+        elif number:
             self._channel.send((number, result, error))
+
+    def _answer_what_is_ready(self) -> None:
+        """Answer the requests that have waited for a socket call to get as far as it gets."""
+        waiting, self._later = self._later, []
+        for number, later in waiting:
+            self._give(number, later.given)
 
     def do_watch(self, seconds: float) -> None:
         """Sample closely for so long: somebody waits."""
@@ -164,11 +185,15 @@ class Agent:
         """Sample the sockets once; what has changed is told before the answer."""
         self._sampler.sample()
 
-    def do_settle(self) -> tuple[int, int, int, int]:
-        """Drain every witness, sample once.
+    def do_settle(self) -> Later:
+        """Drain every witness, sample once; what has happened to a call by now has been recorded.
 
         Samples so far, time of this one, of the last look at sock_diag; frames lost so far.
         """
+        limit = time.monotonic() + CALLS_SETTLE
+        return Later(lambda: self._sockets.rest() or time.monotonic() > limit, self._settle)
+
+    def _settle(self) -> tuple[int, int, int, int]:
         if self.capture.settle():
             os.eventfd_write(self._bell, 1)
         self._trace.settle()

@@ -33,6 +33,8 @@ class Call:
         self.name = name
         self.began = host.lab.now()
         self.judged = False
+        self.may_wait = 0.0
+        """Seconds for which an option of its socket lets it wait, such as SO_RCVTIMEO."""
         host.lab.calls.append(self)
 
     def __str__(self) -> str:
@@ -51,6 +53,12 @@ class Call:
             return None
         return f"{self} failed with {error_name(ended.error)}"
 
+    @property
+    def was_judged_a_failure(self) -> bool:
+        """Whether it has failed, and the scenario has said so."""
+        ended = self.ended
+        return self.judged and ended is not None and bool(ended.error)
+
     def wait(self, seconds: float | None = None) -> CallEnded:
         """Wait until the call has ended, either way; the deadline is the kernel's, or `seconds`."""
         lab = self.host.lab
@@ -58,7 +66,7 @@ class Call:
         lab.wait_until(lambda: self.ended is not None, f"{self} to end", limit)
         if self.ended is None:
             waited = (lab.now() - self.began) / NANOSECONDS
-            raise ExpectationFailed(f"{self} did not end: it waits since {waited:.1f} s")
+            raise ExpectationFailed(f"{self} did not end: it has been waiting for {waited:.1f} s")
         return self.ended
 
     def returns(self, expected: object = ..., *, seconds: float | None = None) -> object:
@@ -97,6 +105,21 @@ class Call:
         if after is not None:
             self._judge_time(Limits.timer(after), ended)
         return self._took(ended)
+
+    def ends(self, *expected: int) -> int:
+        """Expect the call to end, whichever way: 0 for success, or its errno, comes back.
+
+        With numbers, in one of these ways: ``ends(0, errno.ECONNRESET)``.
+        """
+        ended = self.wait()
+        self.judged = True
+        if expected and ended.error not in expected:
+            wanted = " or ".join(error_name(each) if each else "success" for each in expected)
+            seen = error_name(ended.error) if ended.error else f"success, {ended.result!r}"
+            raise ExpectationFailed(
+                f"{self} ended differently\n\n  expected  {wanted}\n  seen      {seen}"
+            )
+        return ended.error
 
     def lasts(
         self,

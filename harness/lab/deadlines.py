@@ -72,12 +72,13 @@ class Deadlines:
     def call(self, call: Call) -> float:
         """Seconds in which a call has returned: the whole schedule of the SYNs of a connect(2).
 
-        Also for poll(2), which waits for connect(2) where that does not block.
+        Also for poll(2), which waits for connect(2) where that does not block. An option that lets
+        the call wait (SO_RCVTIMEO, SO_LINGER) has its time besides.
         """
         if call.name in ("connect", "poll"):
             settings = self._lab.settings[call.host.name]
-            return late(syn_schedule(settings)[-1]) + self.patience
-        return self.pending() + self.patience
+            return late(syn_schedule(settings)[-1] + call.may_wait) + self.patience
+        return self.pending() + late(call.may_wait) + self.patience
 
     def next_segment(self) -> float:
         """Seconds in which the next segment is sent, if any timer or program sends one."""

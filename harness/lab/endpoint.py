@@ -13,12 +13,12 @@ one of the two ends in SYN_SENT or SYN_RECV. That is how an open is taken back.
 from __future__ import annotations
 
 import socket
-import struct
 from typing import Any
 
 from harness.evidence.verdicts import ExpectationFailed
 from harness.lab.call import Call
 from harness.lab.errors import LabError
+from harness.lab.socket_options import check_flags, longest_wait, packed_option
 from harness.lab.sockets import SocketInUseError
 from harness.lab.witnessed import WitnessedSocket
 
@@ -39,26 +39,37 @@ class Endpoint(WitnessedSocket):
         raise LabError(f"{self!r} is not the passive end of a built-in connection")
 
     def send(
-        self, data: bytes | int, *, urgent: bool = False, more: bool = False, wait: bool = True
+        self,
+        data: bytes | int,
+        *,
+        urgent: bool = False,
+        more: bool = False,
+        flags: int = 0,
+        wait: bool = True,
     ) -> Call:
-        """send(2) `data`, or so many bytes; returns when the socket has taken all of it.
+        """One send(2) of `data`, or of so many zero bytes; returns when the call has.
 
+        Its result is how many bytes the socket took: all of them, unless O_NONBLOCK, SO_SNDTIMEO,
+        a reset or a close ends the call before; then fewer, or an errno where it took none.
         `urgent`: the last byte out of band (MSG_OOB). `more`: more is to come (MSG_MORE), so that
-        the kernel sends full segments only, and none with PSH.
-        With wait=False it returns at once: for more than the socket takes.
+        the kernel sends full segments only, and none with PSH. `flags`: others of send(2), such as
+        ``socket.MSG_DONTWAIT``. With wait=False it returns at once: for more than the socket takes.
         """
         self.wait_for_connect()
         content = bytes(data) if isinstance(data, int) else data
-        flags = socket.MSG_OOB * urgent | socket.MSG_MORE * more
+        flags |= socket.MSG_OOB * urgent | socket.MSG_MORE * more
+        check_flags("send", flags)
         call = self._call("send", "send", data=content, flags=flags)
         return self._succeeds(call) if wait else call
 
-    def receive(self, size: int = LARGEST_RECEIVE, *, urgent: bool = False) -> Call:
+    def receive(self, size: int = LARGEST_RECEIVE, *, urgent: bool = False, flags: int = 0) -> Call:
         """Begin recv(2) of at most `size` bytes; returns at once, also when nothing is there.
 
-        `urgent`: of the one that is out of band (MSG_OOB); EINVAL when there is none.
+        `urgent`: of the one that is out of band (MSG_OOB); EINVAL when there is none. `flags`:
+        others of recv(2): ``socket.MSG_PEEK``, ``MSG_WAITALL``, ``MSG_DONTWAIT``.
         """
-        flags = socket.MSG_OOB if urgent else 0
+        flags |= socket.MSG_OOB * urgent
+        check_flags("receive", flags)
         return self._call("receive", "recv", size=size, flags=flags)
 
     def receives(self, expected: bytes) -> None:
@@ -95,19 +106,33 @@ class Endpoint(WitnessedSocket):
         """shutdown(2): WRITE (a FIN goes out, reading goes on), READ or BOTH."""
         return self._at_once("shutdown", how)
 
-    def close(self) -> Call:
-        """close(2): orderly, unless unread data makes the kernel send RST."""
-        return self._at_once("close")
+    def close(self, *, wait: bool = True) -> Call:
+        """close(2): orderly, unless unread data makes the kernel send RST.
+
+        With SO_LINGER and a time it waits for the peer, and so does this; not with wait=False.
+        Calls that wait on this socket are interrupted first, and fail with EBADF; a send that was
+        taken in part returns how much.
+        """
+        call = self._call("close", "close")
+        return self._succeeds(call) if wait else call
 
     def abort(self) -> Call:
         """close(2) with SO_LINGER on and zero: RST instead of FIN; socket(7)."""
-        self.set_option(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.set_option(socket.SOL_SOCKET, socket.SO_LINGER, 0)
         return self.close()
 
-    def set_option(self, level: int, name: int, value: int | bytes) -> Call:
-        """setsockopt(2)."""
-        self.options_set[level, name] = value
-        return self._at_once("setsockopt", level, name, value)
+    def set_option(self, level: int, name: int, value: int | float | bytes) -> Call:
+        """setsockopt(2). SO_LINGER, SO_RCVTIMEO and SO_SNDTIMEO may be seconds, a number.
+
+        Errors: LabError for an option that cannot do here what it does in a program.
+        """
+        packed = packed_option(level, name, value)
+        self.options_set[level, name] = packed
+        return self._at_once("setsockopt", level, name, packed)
+
+    def set_blocking(self, blocking: bool) -> Call:
+        """fcntl(2) of O_NONBLOCK: whether calls of this socket wait from now on."""
+        return self._at_once("O_NONBLOCK", not blocking)
 
     def get_option(self, level: int, name: int, size: int = 0) -> Any:
         """getsockopt(2): an int, or bytes when `size` is given."""
@@ -121,6 +146,7 @@ class Endpoint(WitnessedSocket):
             self.wait_for_connect()
         number = self._open_socket()
         call = Call(self.host, self.host.lab.next_call(), call_name)
+        call.may_wait = longest_wait(call_name, self.options_set)
         try:
             self.host.socket(request, call=call.number, number=number, **arguments)
         except SocketInUseError as error:
@@ -139,6 +165,6 @@ class Endpoint(WitnessedSocket):
 
     @staticmethod
     def _succeeds(call: Call) -> Call:
-        """For calls that never wait for the peer; judging a failure is the scenario's part."""
+        """Wait for the call; judging a failure is the scenario's part."""
         call.wait()
         return call

@@ -18,7 +18,7 @@ from harness.lab.endpoint import Endpoint
 from harness.lab.errors import LabError
 from harness.lab.filtered_capture import ANY, Direction, FilteredCapture
 from harness.lab.flows import sees_flow, watch_conntrack
-from harness.lab.host_sockets import ANY_ADDRESS, FAMILY_NUMBERS, Options, SocketHost
+from harness.lab.host_sockets import ANY_ADDRESS, FAMILY_NUMBERS, SocketHost
 from harness.lab.listener import Listener, PassiveEnd
 from harness.lab.listings import agreed_listing, recorded_netstat
 from harness.lab.program import Program
@@ -26,6 +26,7 @@ from harness.lab.program_texts import not_started
 from harness.lab.routing import ask_neighbours, ip_address, route
 from harness.lab.rule import Rule
 from harness.lab.rules import parse
+from harness.lab.socket_options import Options, longest_wait, options_of, packed_options
 from harness.tcp.segment import Address
 from harness.tcp.sizes import SMALLEST_MTU
 
@@ -51,9 +52,11 @@ class Host(SocketHost):
         """A listening socket: socket, bind, listen(2). Port 0: the kernel chooses one.
 
         Bound to every address of the lab's family unless `address` says which. `options` are
-        (level, name, value) for setsockopt(2), set before bind. Errors: OSError, EADDRINUSE named.
+        (level, name, value) for setsockopt(2), set before bind, as `Endpoint.set_option` takes
+        them. Errors: OSError, EADDRINUSE named.
         """
         wishes = [(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)] if reuse_address else []
+        packed = packed_options(options)
         where = (address or ANY_ADDRESS[self.lab.family], port)
         try:
             number, local = self.socket(
@@ -61,7 +64,7 @@ class Host(SocketHost):
                 address=where,
                 family=FAMILY_NUMBERS[self.lab.family],
                 backlog=backlog,
-                options=(*wishes, *options),
+                options=(*wishes, *packed),
             )
         except OSError as error:
             raise LabError(
@@ -72,7 +75,7 @@ class Host(SocketHost):
                 )
             ) from error
         listener = Listener(self, Address(*local), number)
-        listener.options_set.update({(level, name): value for level, name, value in options})
+        listener.options_set.update(options_of(packed))
         return listener
 
     def connect(
@@ -91,9 +94,10 @@ class Host(SocketHost):
         The connection's `client.connecting` is the call: ``.returns()`` waits until it is
         established, ``.fails(errno.ETIMEDOUT)`` until it has failed. The socket is bound to its
         port before; with bound=False connect(2) finds one, or EADDRNOTAVAIL, as in most programs.
-        With blocking=False the call fails with EINPROGRESS; `Endpoint.poll` waits for what comes of
-        it, and `Endpoint.error` tells that. `at` is a host and a port to ask for in the listener's
-        place, where a rule (DNAT) leads on to it.
+        `options` are (level, name, value), set before, as `Endpoint.set_option` takes them.
+        With blocking=False the socket has O_NONBLOCK, and the call fails with EINPROGRESS;
+        `Endpoint.poll` waits for what comes of it, and `Endpoint.error` tells that. `at` is a host
+        and a port to ask for in the listener's place, where a rule (DNAT) leads on to it.
         """
         listener = to if isinstance(to, Listener) else Listener(to, Address("", port or 0))
         if port is None and listener.local.port == 0:
@@ -104,19 +108,21 @@ class Host(SocketHost):
         target = self.target_at(listener)
         asked = target if at is None else Address(at[0].address, at[1])
         family = FAMILY_NUMBERS[self.lab.family]
+        packed = packed_options(options)
         call = Call(self, self.lab.next_call(), "connect")
+        call.may_wait = longest_wait("connect", options_of(packed))
         number, local = self.socket(
             "connect",
             call=call.number,
             address=asked,
             family=family,
             source=(self.source_towards(listener), source_port) if bound else None,
-            options=tuple(options),
+            options=packed,
             blocking=blocking,
         )
         client = Endpoint(self, Address(*local), asked, number)
         client.connecting = call
-        client.options_set.update({(level, name): value for level, name, value in options})
+        client.options_set.update(options_of(packed))
         server = PassiveEnd(listener, target, Address(*local))
         return Connection(client, server)
 

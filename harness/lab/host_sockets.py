@@ -11,6 +11,7 @@ from harness.evidence.expectations import ANYTHING
 from harness.lab.addressed_host import AddressedHost
 from harness.lab.call import Call
 from harness.lab.counted import counted
+from harness.lab.socket_options import Options, packed_options
 from harness.tcp.states import State
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ AGENT_PROCESS = 1
 """The process that has the built-in endpoints open, in the host's own numbering."""
 FAMILY_NUMBERS = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
 ANY_ADDRESS = {"ipv4": "0.0.0.0", "ipv6": "::"}
-Options = Sequence[tuple[int, int, int | bytes]]
 
 
 class SocketHost(AddressedHost):
@@ -42,7 +42,7 @@ class SocketHost(AddressedHost):
             call=call.number,
             address=(ANY_ADDRESS[self.lab.family], port),
             family=FAMILY_NUMBERS[self.lab.family],
-            options=(*wishes, *options),
+            options=(*wishes, *packed_options(options)),
         )
         return call
 

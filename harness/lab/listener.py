@@ -27,15 +27,15 @@ class Listener(Endpoint):
         """Begin accept(2); returns at once, also when no connection is complete yet."""
         if self.number is None:
             raise LabError(f"{self!r} is a program's: the program accepts, not the scenario")
-        self._accepting = Call(self.host, self.host.lab.next_call(), "accept")
-        self.host.socket("accept", call=self._accepting.number, number=self.number)
+        self._accepting = self._call("accept", "accept")
         return self._accepting
 
     def accept_from(self, peer: Address) -> int:
         """accept(2) until the connection with this peer comes; the number of its socket."""
         while peer not in self._accepted:
-            call = self._accepting or self.accept_next()
-            self._accepting = None
+            call, self._accepting = self._accepting, None
+            if call is None or call.was_judged_a_failure:  # EAGAIN, by SO_RCVTIMEO or O_NONBLOCK
+                call, self._accepting = self.accept_next(), None
             accepted = call.returns()
             assert isinstance(accepted, tuple)
             self._accepted[Address(*accepted[1])] = accepted[0]

@@ -8,7 +8,6 @@ kernel, the round trip of the handshake as this host captured it. Judged is in
 from __future__ import annotations
 
 import platform
-import struct
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from harness.evidence.verdicts import ExpectationFailed
 from harness.lab.errors import LabError
 from harness.lab.link import held_up
 from harness.lab.schedule import is_from
+from harness.lab.socket_options import seconds_of
 from harness.system import ticks_a_second
 from harness.tcp.kernel import Kernel
 from harness.tcp.kernel_settings import OPTIONS
@@ -40,7 +40,6 @@ PROBING = ("probe", "keepalive")
 RUNNING = ("retransmit", *PROBING)
 FLAGS = {"syn": "S", "synack": "S."}
 CLOSERS = (State.FIN_WAIT1, State.LAST_ACK, State.CLOSING)
-_LINGER, _TIMEVAL = struct.Struct("ii"), struct.Struct("ll")
 
 
 def retransmits_as_predicted(
@@ -111,12 +110,8 @@ def options_of(endpoint: WitnessedSocket) -> dict[str, float]:
 
 
 def _out_of(name: str, value: bytes) -> float | None:
-    if name == "SO_LINGER" and len(value) == _LINGER.size:
-        on, seconds = _LINGER.unpack(value)
-        return float(seconds) if on else None
-    if name == "SO_SNDTIMEO" and len(value) == _TIMEVAL.size:
-        whole, micro = _TIMEVAL.unpack(value)
-        return float(whole + micro / 1e6)
+    if name in ("SO_LINGER", "SO_SNDTIMEO"):
+        return seconds_of(OPTIONS[name].number, value)
     return float(int.from_bytes(value, "little", signed=True)) if len(value) == 4 else None
 
 

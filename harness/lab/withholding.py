@@ -23,7 +23,7 @@ from harness.lab.crafted_peer import CraftedPeer, crafted_end
 from harness.lab.endpoint import Endpoint
 from harness.lab.fault import Fault
 from harness.lab.host import Host
-from harness.lab.host_sockets import ANY_ADDRESS, FAMILY_NUMBERS, Options
+from harness.lab.host_sockets import ANY_ADDRESS, FAMILY_NUMBERS
 from harness.lab.lab import Lab
 from harness.lab.link import Link, wished
 from harness.lab.listener import Listener, PassiveEnd
@@ -31,6 +31,7 @@ from harness.lab.netem import Emulation
 from harness.lab.program import Program
 from harness.lab.rule import Rule
 from harness.lab.rules import parse
+from harness.lab.socket_options import Options, packed_options
 from harness.lab.wire import Wire
 from harness.lab.withheld import (
     InertFault,
@@ -134,7 +135,9 @@ def _whose(subject: Any) -> tuple[str, Lab]:
 
 def _bind(host: Host, address: tuple[str, int], options: Options) -> tuple[int, Address]:
     family = FAMILY_NUMBERS[host.lab.family]
-    number, local = host.socket("bind", address=address, family=family, options=tuple(options))
+    number, local = host.socket(
+        "bind", address=address, family=family, options=packed_options(options)
+    )
     return number, Address(*local)
 
 
