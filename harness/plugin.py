@@ -53,6 +53,7 @@ pytest_plugins: tuple[str, ...] = (
     "harness.plugin_ladder",
     "harness.plugin_pages",
     "harness.plugin_verdict",
+    "harness.plugin_signals",
     "harness.plugin_virtual",
     "harness.plugin_guest",
 )
