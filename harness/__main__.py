@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
+from harness.report.terminal import harmless_streams
+
 USAGE = """\
 usage: python -m harness doctor
        python -m harness show FILE
@@ -48,8 +50,19 @@ MODULES = {
 """Word -> the module whose `main` takes what follows; only that one is loaded."""
 
 
+DRAWS_ITSELF = ("kernel", "virtual")
+"""Rewrites its own lines, or hands a program's output through as it is."""
+
+
 def main(arguments: list[str]) -> int:
     """Do what the command line asks; its exit status."""
+    if arguments[:1] and arguments[0] in DRAWS_ITSELF:
+        return _main(arguments)
+    with harmless_streams():
+        return _main(arguments)
+
+
+def _main(arguments: list[str]) -> int:
     if arguments == ["doctor"]:
         return _doctor()
     if arguments[:1] and arguments[0] in MODULES:

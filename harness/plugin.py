@@ -35,7 +35,7 @@ from harness.plugin_markers import (
 )
 from harness.plugin_reports import Reporter
 from harness.plugin_terminal import Progress, has_terminal
-from harness.plugin_tracebacks import SPEAK_FOR_THEMSELVES, shorten
+from harness.plugin_tracebacks import SPEAK_FOR_THEMSELVES, make_harmless, shorten
 from harness.report.html.states import states_reached
 from harness.system import system_text
 
@@ -259,6 +259,8 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A failed scenario shows its last segments, both hosts' states, and what to type next."""
     report = yield
+    if report.failed and LAB in item.stash:
+        report.longrepr = make_harmless(report.longrepr)
     if report.when == "call" and LAB in item.stash:
         claims = claims_of(item.iter_markers())
         item.user_properties += [("claim", claim) for claim in claims]

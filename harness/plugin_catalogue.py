@@ -23,6 +23,7 @@ from harness.plugin_entries import facts_of
 from harness.plugin_ledger import FOLDERS
 from harness.plugin_transitions import ran_all
 from harness.predict import prediction_of
+from harness.report.terminal import harmless_line
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -123,7 +124,7 @@ class _Page:
         """Say what was done."""
         terminalreporter.section("the catalogue of timeouts")
         for line in self._said:
-            terminalreporter.write_line(line)
+            terminalreporter.write_line(harmless_line(line))
 
 
 def entries_of(items: Iterable[pytest.Item], folder: Path) -> list[Entry]:

@@ -20,6 +20,7 @@ from harness.lab.lab import Lab
 from harness.lab.withholding import Cause, Withholding
 from harness.plugin import UNSAID
 from harness.plugin_markers import cause_of
+from harness.report.terminal import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -152,11 +153,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for name, what in rows:
             terminalreporter.line(name)
             for line in wrap(what, width, initial_indent=" " * 4, subsequent_indent=" " * 8):
-                terminalreporter.line(line)
+                terminalreporter.line(harmless(line))
     if problems:
         terminalreporter.section("without its cause, these proved nothing")
         for problem in problems:
-            terminalreporter.line(problem, red=True)
+            terminalreporter.line(harmless(problem), red=True)
 
 
 def _rows(told: Iterable[tuple[str, dict[str, str]]]) -> list[tuple[str, str]]:

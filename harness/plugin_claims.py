@@ -17,6 +17,7 @@ from harness.ledger.judging import Judgement, Outcome, Showing, judge, strangers
 from harness.ledger.table import count_line, ledger_lines, problem_lines
 from harness.plugin_ledger import BESIDE, LEDGER, asked_for_all
 from harness.plugin_markers import claims_of
+from harness.report.terminal import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -136,4 +137,4 @@ def _write(
     terminalreporter: pytest.TerminalReporter, lines: Iterable[str], *, red: bool = False
 ) -> None:
     for line in lines:
-        terminalreporter.write_line(line, red=red)
+        terminalreporter.write_line(harmless(line), red=red)

@@ -14,6 +14,7 @@ import pytest
 
 from harness.plugin import LAB
 from harness.plugin_terminal import COLUMNS
+from harness.report.terminal import harmless, harmless_line
 from harness.report.text import ladder
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def pytest_runtest_makereport(
     if asked and LAB in item.stash and report.when == "call" and not report.failed:
         timeline = item.stash[LAB].timeline
         diagram = ladder(timeline, width=item.config.stash[COLUMNS], calls=True)
-        report.sections.append((f"{SECTION}: {timeline.title}", diagram))
+        report.sections.append((harmless_line(f"{SECTION}: {timeline.title}"), harmless(diagram)))
     return report
 
 

@@ -18,6 +18,7 @@ from harness.evidence.timeline import Timeline
 from harness.lab.errors import HostGone
 from harness.plugin_terminal import COLUMNS
 from harness.report.folder import write_folder
+from harness.report.terminal import harmless, harmless_line
 from harness.report.text import changed_settings, ladder, states_table
 from harness.report.words import circumstance_text
 from harness.system import system_text
@@ -76,7 +77,8 @@ class Reporter:
             f"evidence  {folder}",
             f"again     {again_command(item)}",
         ]
-        report.sections.append((f"lab: {timeline.title}", "\n".join(lines)))
+        title = harmless_line(f"lab: {timeline.title}")
+        report.sections.append((title, harmless("\n".join(lines))))
 
 
 def folder_name(nodeid: str) -> str:

@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 
+from harness.report.terminal import harmless_line
+
 COLUMNS = pytest.StashKey[int]()
 """How wide diagrams are drawn, in this process of the run as in all others."""
 
@@ -60,7 +62,7 @@ class Progress:
     def _write_below(self, text: str) -> None:
         writer = self._config.get_terminal_writer()
         column = writer.width_of_current_line % writer.fullwidth + 1
-        shown = " ".join(text.split("\n"))[: writer.fullwidth - 1]
+        shown = harmless_line(text)[: writer.fullwidth - 1]
         with without_capture(self._config):
             sys.stdout.write(f"\n\r{_CLEAR}{shown}\r{_UP}\033[{column}G")
             sys.stdout.flush()

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from harness.evidence.verdicts import ExpectationFailed, Inconclusive
 from harness.lab.errors import LabError
 from harness.lab.rules.errors import RuleScopeError, RuleSyntaxError, UnknownHostError
 from harness.lab.topology import TopologyError
+from harness.report.terminal import harmless, harmless_line
 from harness.tcp.matching import UnknownHost
 from harness.tcp.reading import NotationError
 from harness.tcp.states import UnknownState
@@ -57,3 +59,18 @@ def _without_tail(traceback: TracebackType | None) -> TracebackType | None:
 
 def _is_ours(traceback: TracebackType) -> bool:
     return traceback.tb_frame.f_code.co_filename.startswith(HARNESS)
+
+
+def make_harmless(shown: Any) -> Any:
+    """What pytest shows of a failure, without control characters in what the error quotes.
+
+    A message may hold what a program has printed, or a name in somebody's capture.
+    """
+    if isinstance(shown, str):
+        return harmless(shown)
+    for traceback, crash, _ in getattr(shown, "chain", ()):  # pytest's ExceptionChainRepr
+        if crash is not None:
+            crash.message = harmless(crash.message)
+        for entry in traceback.reprentries:
+            entry.lines[:] = map(harmless_line, entry.lines)
+    return shown

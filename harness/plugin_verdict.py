@@ -22,6 +22,7 @@ from harness.lab.sandbox import Sandbox
 from harness.plugin import SANDBOX
 from harness.plugin_pages import ELSEWHERE
 from harness.programs import missing_program
+from harness.report.terminal import harmless, harmless_line
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
@@ -109,7 +110,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
         location=item.location,
         keywords={},
         outcome="failed",
-        longrepr=refusal.reason,
+        longrepr=harmless(refusal.reason),
         when="setup",
         lab_refused=[refusal.title, refusal.no_lab],
     )
@@ -153,7 +154,8 @@ class _Verdict:
         title, no_lab = refused
         report.nodeid, report.location = WHERE, (WHERE, None, WHERE)
         if no_lab:
-            report.longrepr = f"{report.longrepr}\n\n{_doctors_page()}".rstrip()
+            page = harmless(_doctors_page())
+            report.longrepr = f"{report.longrepr}\n\n{page}".rstrip()
         yield
         raise pytest.Session.Failed(title)
 
@@ -182,7 +184,7 @@ class _Verdict:
         terminalreporter.section(f"skipped scenarios ({self._skipped.total()})")
         width = self._config.get_terminal_writer().fullwidth
         for line in summary_lines(self._skipped.items(), width):
-            terminalreporter.write_line(line)
+            terminalreporter.write_line(harmless_line(line))
         if self._nothing_ran:
             terminalreporter.write_line(
                 "Every scenario was skipped: this run shows nothing, so it counts as failed.",

@@ -11,6 +11,7 @@ from harness.evidence.events import CaptureChosen, FramesLost, HostReady
 from harness.evidence.timeline import Timeline
 from harness.report.capture_comments import comments, remarks
 from harness.report.pcapng import CaptureInterface, Section, write_pcapng
+from harness.report.terminal import harmless
 from harness.report.text import ladder, states_table, text_timeline
 from harness.report.timeline_file import NAME, write_timeline
 from harness.system import system_text
@@ -44,7 +45,7 @@ def write_folder(timeline: Timeline, folder: Path) -> None:
 
 def _write(path: Path, text: str) -> None:
     """UTF-8; octets of a program that are no character are written in hexadecimal."""
-    path.write_text(text, encoding="utf-8", errors="backslashreplace")
+    path.write_text(harmless(text), encoding="utf-8", errors="backslashreplace")
 
 
 def _captured_hosts(timeline: Timeline) -> list[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from harness.evidence.frames import CapturedFrame
+from harness.report.terminal import harmless
 
 ETHERNET: Final = 1
 LARGEST_FRAME: Final = 262_144
@@ -162,13 +163,14 @@ def _option(code: int, value: bytes) -> bytes:
 
 def _text(code: int, text: str) -> bytes:
     """A text option, cut to the 65535 octets that one can hold; nothing for an empty text."""
-    value = text.encode("utf-8", "replace")[:0xFFFF].decode("utf-8", "ignore").encode()
+    value = harmless(text).encode("utf-8", "replace")[:0xFFFF].decode("utf-8", "ignore").encode()
     return _option(code, value) if value else b""
 
 
 def _filter(expression: str) -> bytes:
     """if_filter; its first octet says that a filter in libpcap's words follows."""
-    return _option(_INTERFACE_FILTER, b"\0" + expression.encode()[:0xFFFE]) if expression else b""
+    value = harmless(expression).encode()
+    return _option(_INTERFACE_FILTER, b"\0" + value[:0xFFFE]) if expression else b""
 
 
 def _block(kind: int, body: bytes, options: bytes) -> bytes:

@@ -11,6 +11,7 @@ from harness.report.clock import moment
 from harness.report.delivery import dropping_rules, lost_segments
 from harness.report.ladder import ladder
 from harness.report.states import states_table
+from harness.report.terminal import harmless_line
 from harness.report.tls_words import tls_words
 from harness.report.words import event_text, sysctl_text
 from harness.tcp.notation import Origins, format_segment
@@ -63,12 +64,12 @@ def _sender(timeline: Timeline, segment: Segment) -> str:
 def _event_line(timeline: Timeline, event: Event, began: dict[int, CallBegan]) -> str:
     text = event_text(timeline, event, began)
     if isinstance(event, Step):
-        return f"\n{moment(timeline, event.time)}  == {text}"
+        return f"\n{moment(timeline, event.time)}  == {harmless_line(text)}"
     return _line(timeline, event, event.host, text)
 
 
 def _line(timeline: Timeline, what: Event | Segment, host: str, text: str) -> str:
-    return f"{moment(timeline, what.time)}  {host:<{HOST_WIDTH}}  {text}"
+    return f"{moment(timeline, what.time)}  {host:<{HOST_WIDTH}}  {harmless_line(text)}"
 
 
 def _header(timeline: Timeline) -> Iterator[str]:

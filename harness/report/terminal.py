@@ -1,0 +1,70 @@
+"""Text that may go to a terminal, whoever wrote it.
+
+Step and rule texts, what programs print, names and comments in other people's captures, file
+names: whoever sets one of these must not move the cursor, retitle the window or turn the text
+around. Every control character is replaced by one character that shows it, so that columns stay
+where they are. Every printer of the project writes through here.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_PICTURES = 0x2400
+"""Unicode's pictures of C0's control characters, in the order of these; DEL's is separate."""
+_KEPT = "\t\n"
+_REORDERING = "\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""What changes the direction of text, or ends a line (UAX #9, UAX #14)."""
+_HARMLESS: dict[int, int | str] = {
+    **{code: _PICTURES + code for code in range(0x20) if chr(code) not in _KEPT},
+    0x7F: "\N{SYMBOL FOR DELETE}",
+    **dict.fromkeys(range(0x80, 0xA0), "\N{REPLACEMENT CHARACTER}"),  # C1: 0x9b is ESC [
+    **dict.fromkeys(map(ord, _REORDERING), "\N{REPLACEMENT CHARACTER}"),
+    **dict.fromkeys(range(0xD800, 0xE000), "\N{REPLACEMENT CHARACTER}"),  # undecodable bytes
+}
+
+
+def harmless(text: str) -> str:
+    """The text with all but printable characters, tabs and line ends made visible."""
+    return text.translate(_HARMLESS)
+
+
+def harmless_line(text: str) -> str:
+    """The same for what stands in one line: its line ends are made visible too."""
+    return harmless(text).replace("\n", chr(_PICTURES + ord("\n")))
+
+
+class _Harmless:
+    """A stream that makes what is written harmless; all else is the stream's own."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._stream.write(harmless(text))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def harmless_streams() -> Iterator[None]:
+    """Inside, standard output and standard error show no control characters."""
+    output, errors = sys.stdout, sys.stderr
+    sys.stdout = cast(TextIO, _Harmless(output))
+    sys.stderr = cast(TextIO, _Harmless(errors))
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = output, errors
