@@ -28,17 +28,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         raise cannot_run(item.config, "; ".join(filter(None, map(missing_program, missing))))
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    """Which packages would bring how many skipped tests back, with the command line."""
+def packages_lines(terminalreporter: pytest.TerminalReporter, width: int) -> Iterator[str]:
+    """Which packages would bring how many of the run's skipped tests back, and how."""
     wanting = [
         {str(name) for key, name in report.user_properties if key == MISSING}
         for report in terminalreporter.stats.get("skipped", ())
         if isinstance(report, pytest.TestReport)
     ]
-    for line in packages_text(wanting, config.get_terminal_writer().fullwidth):
-        terminalreporter.write_line(line)
+    yield from packages_text(wanting, width)
 
 
 def packages_text(wanting: Iterable[set[str]], width: int) -> Iterator[str]:

@@ -20,8 +20,10 @@ from harness.lab.errors import LabError
 from harness.lab.opening import open_lab
 from harness.lab.sandbox import Sandbox
 from harness.plugin import SANDBOX
+from harness.plugin_markers import declared_programs
 from harness.plugin_pages import ELSEWHERE
-from harness.programs import missing_program
+from harness.plugin_programs import packages_lines
+from harness.programs import PACKAGES_BY_PROGRAM, install_command, missing_program
 from harness.report.terminal import harmless, harmless_line
 
 if TYPE_CHECKING:
@@ -64,14 +66,14 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Try once, in the process that is to run these tests, what every scenario needs."""
     config = session.config
     scenarios = [item for item in session.items if is_scenario(item)]
-    if not scenarios or config.option.collectonly or ELSEWHERE in config.stash:
+    if config.option.collectonly or ELSEWHERE in config.stash:
         return
     required = bool(config.getoption("lab_require"))
     refusal = None
-    if required or in_a_pipeline() or len(scenarios) == len(session.items):
+    if scenarios and (required or in_a_pipeline() or len(scenarios) == len(session.items)):
         refusal = _refused_lab(config)
     if required and refusal is None:
-        refusal = _missing_programs(scenarios)
+        refusal = _missing_programs(session.items)
     if refusal is not None:
         config.stash[REFUSAL] = refusal
 
@@ -87,16 +89,17 @@ def _refused_lab(config: pytest.Config) -> Refusal | None:
         return Refusal("no lab can be made here", reason, no_lab=True)
 
 
-def _missing_programs(scenarios: Sequence[pytest.Item]) -> Refusal | None:
-    counts = Counter(
-        name for item in scenarios for mark in item.iter_markers("programs") for name in mark.args
-    )
+def _missing_programs(items: Sequence[pytest.Item]) -> Refusal | None:
+    counts = Counter(name for item in items for name in declared_programs(item.iter_markers()))
     missing = {name: advice for name in counts if (advice := missing_program(name))}
     if not missing:
         return None
-    told = [f"{advice} (scenarios: {counts[name]})" for name, advice in missing.items()]
-    reason = "--lab-require, and programs are missing:"
-    return Refusal("programs are missing", "\n  ".join([reason, *told]), no_lab=False)
+    told = [f"{advice} (tests: {counts[name]})" for name, advice in missing.items()]
+    reason = "\n  ".join(["--lab-require, and programs are missing:", *told])
+    packages = {PACKAGES_BY_PROGRAM[name] for name in missing if name in PACKAGES_BY_PROGRAM}
+    if packages:
+        reason += f"\nTo install them:\n  {install_command(packages)}"
+    return Refusal("programs are missing", reason, no_lab=False)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -124,7 +127,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Have reports of scenarios say that they are; pytest-xdist carries it along."""
     report = yield
-    if is_scenario(item):
+    if is_scenario(item) or item.get_closest_marker("programs"):
         setattr(report, "lab_scenario", True)  # noqa: B010 (reports take further attributes)
     return report
 
@@ -185,6 +188,8 @@ class _Verdict:
         width = self._config.get_terminal_writer().fullwidth
         for line in summary_lines(self._skipped.items(), width):
             terminalreporter.write_line(harmless_line(line))
+        for line in packages_lines(terminalreporter, width):
+            terminalreporter.write_line(harmless(line))
         if self._nothing_ran:
             terminalreporter.write_line(
                 "Every scenario was skipped: this run shows nothing, so it counts as failed.",
