@@ -97,7 +97,7 @@ def test_without_a_trace_what_was_captured_arrived(timeline: Timeline) -> None:
 def test_a_rule_that_is_not_the_scenarios_is_said_to_be_none(timeline: Timeline) -> None:
     sends(timeline, 0.9, CLIENT, SERVER, Written("F.", 1003, 7))
     timeline.add(_decided(0.9001, Written("F.", 1003, 7), line=""))
-    assert "a rule of server that is not the scenario's" in dropping_rules(timeline).values()
+    assert "drop: a rule of server that is not the scenario's" in dropping_rules(timeline).values()
 
 
 def test_the_ladder_names_the_rule_where_the_arrow_ends(timeline: Timeline) -> None:
@@ -126,4 +126,4 @@ def test_a_long_rule_leaves_room_for_the_arrow(timeline: Timeline) -> None:
     (arrow,) = [line for line in ladder(timeline).splitlines() if "[F.]" in line]
     assert len(arrow) <= 80
     assert "x -A INPUT -s client" in arrow
-    assert arrow.rstrip(" |").endswith("...")
+    assert arrow.rstrip(" |").endswith("... -j DROP"), "what it does is said in any case"

@@ -137,7 +137,7 @@ class TestDiagram:
     def seen(self, seconds: float, state: State) -> SocketSeen:
         return SocketSeen(at(seconds), "client", CLIENT, SERVER, state)
 
-    def test_a_call_stands_at_its_end_and_one_that_waits_at_its_beginning(self) -> None:
+    def test_a_call_stands_where_it_begins_and_where_it_ends(self) -> None:
         made = empty_timeline()
         ends = CLIENT, SERVER
         made.add(CallBegan(at(0.001), "client", 1, "connect", "server port 16868", *ends))
@@ -147,6 +147,7 @@ class TestDiagram:
         sends(made, 0.006, SERVER, CLIENT, Written("R.", 0, 2))
         _, *lines = ladder(made, calls=True).splitlines()
         assert [line[12:].strip("| ") for line in lines] == [
+            "connect(server port 16868)",
             "---- [S] seq 1 -------------------------------------------------->".replace(
                 "seq 1", "seq 0"
             ),
@@ -156,14 +157,19 @@ class TestDiagram:
         ]
         assert ladder(made).count("connect()") == 0
 
-    def test_words_that_do_not_fit_beside_a_lane_are_cut_and_said_to_be(self) -> None:
+    def test_words_that_do_not_fit_beside_a_lane_take_more_lines(self) -> None:
         made = empty_timeline()
         made.add(CallBegan(at(0.001), "client", 1, "recv", "5", CLIENT, SERVER))
-        made.add(CallEnded(at(0.004), "client", 1, "recv", 0, b"x" * 90))
+        made.add(CallEnded(at(0.004), "client", 1, "recv", 104))
+        made.add(CallBegan(at(0.005), "client", 2, "send", "word " * 50, CLIENT, SERVER))
         sends(made, 0.002, CLIENT, SERVER, Written("S", 1))
-        *_, last = ladder(made, width=50, calls=True).splitlines()
-        assert len(last) == 50
-        assert last.endswith("... |")
+        lines = ladder(made, width=50, calls=True).splitlines()
+        assert {len(line) for line in lines[1:]} == {50}
+        beside = [line[12:].strip("| ") for line in lines[3:]]
+        failed, word = " ".join(beside[:3]), beside[3:]
+        assert failed == "recv() failed after 3.0 ms: ECONNRESET (Connection reset by peer)"
+        assert len(word) == 3
+        assert beside[-1].endswith("...")
 
     def test_the_kernels_own_moments_come_before_those_of_samples(self) -> None:
         """CLOSING lasted 20 microseconds, which no sample saw; TIME_WAIT is no CLOSED."""

@@ -87,10 +87,10 @@ def test_the_ladder_is_drawn_like_this(timeline: Timeline) -> None:
         "               nobody acknowledges its FIN.",
         "  0.700000  |<--- [F.] seq 1, ack 1 -------------------------------------------|",
         "  0.710000  |                                                        FIN_WAIT1 |",
-        "            |                    ... 2.00 s of silence ...                     |",
+        "            |                    ... 1.99 s of silence ...                     |",
         "  2.700000  |<--- [F.] seq 1, ack 1, again ------------------------------------|",
         "  2.800000     client: iptables -A INPUT -s server -j DROP: deleted, 2 packets",
-        "            |              ... 1.50 s of silence since then ...                |",
+        "            |              ... 1.40 s of silence since then ...                |",
     ]
 
 
@@ -272,7 +272,8 @@ def test_the_whole_timeline_is_one_line_each_in_order(timeline: Timeline) -> Non
     assert "began    2023-11-14 22:13:20.000000 UTC" in text
     for line in (
         "         net.ipv4.tcp_syn_retries = 6",
-        "changed  client: net.ipv4.tcp_retries2 = 8 (was 15)",
+        "changed  client: iptables -A INPUT -s server -j DROP",
+        "         client: net.ipv4.tcp_retries2 = 8 (was 15)",
         "  0.000000  == A connection is established.",
         "  0.001000  client      client.43210 > server.16868: Flags [S], seq 1000, win 500, "
         "length 0",

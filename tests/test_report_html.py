@@ -8,13 +8,14 @@ import pytest
 
 from harness.evidence.events import ProgramWrote, Step
 from harness.evidence.timeline import Timeline
-from harness.report.html.choice import MOST, chosen, numbered
+from harness.report.html.choice import MOST, chosen
 from harness.report.html.index import index_page
 from harness.report.html.markup import VOID, Markup, escape, tag
 from harness.report.html.page import scenario_page
 from harness.report.html.results import PAGE_FILE, RESULT_FILE, mark_stale, read_results
 from harness.report.html.scale import FOLD_FROM, Mark, factor, place
 from harness.report.html.states import bars, states_reached
+from harness.report.story import numbered
 from harness.tcp.states import CLOSE_WAIT, ESTABLISHED, FIN_WAIT1, SYN_RECV, TIME_WAIT
 from tests.recorded import at, empty_timeline
 from tests.report_samples import (
@@ -165,7 +166,7 @@ class TestScale:
 class TestLongCaptures:
     def test_beginning_end_and_what_is_interesting_are_shown(self) -> None:
         sent = numbered(long_story(2000).wire)
-        shown, gaps = chosen(sent, (), [at(0.5)])
+        shown, gaps = chosen(sent, [at(0.5)])
         assert len(shown) <= MOST
         assert shown[0].place == 0
         assert shown[-1].place == len(sent) - 1
@@ -185,7 +186,7 @@ class TestLongCaptures:
 
     def test_short_captures_are_whole(self) -> None:
         sent = numbered(sampled_story().wire)
-        assert chosen(sent, (), []) == (sent, [])
+        assert chosen(sent, []) == (sent, [])
 
 
 class TestIndex:

@@ -18,6 +18,7 @@ from harness.report.html.page import scenario_page
 from harness.report.html.scene import scene
 from harness.report.rewriting_words import MOST
 from harness.report.states import states_table
+from harness.report.story import Story
 from harness.report.text import ladder, text_timeline
 from harness.tcp.segment import Address
 from harness.tcp.states import State
@@ -267,9 +268,9 @@ def test_the_page_draws_one_connection_and_says_who_rewrote() -> None:
     for host, local, remote in (("client", CLIENT, ASKED), ("server", SERVER, CLIENT)):
         near, far = Address(*local), Address(*remote)
         timeline.add(SocketSeen(at(0.05), host, near, far, State.ESTABLISHED))
-    shown = scene(timeline)
+    shown = scene(Story(timeline))
     assert not Columns(shown).letters
-    assert not shown.lost
+    assert not any(each.loss for each in shown.every)
     assert len(shown.arrivals) == 2
     page = scenario_page(timeline, result_of(timeline), {}, [])
     assert "router rewrote client.40000" in page

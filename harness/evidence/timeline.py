@@ -24,6 +24,7 @@ from harness.evidence.kernel_events import (
 from harness.evidence.rewriting import Rewritings
 from harness.tcp.altering import is_sound
 from harness.tcp.dissect import Malformed, dissect
+from harness.tcp.icmp import IcmpError, read_icmp_error
 from harness.tcp.segment import Address, Segment
 
 LOOPBACK = ":lo"
@@ -73,6 +74,7 @@ class Timeline:
     _is_of_a_lab: bool = False
     _not_dissected: list[tuple[str, CapturedFrame]] = field(default_factory=list)
     _malformed: int = 0
+    _errors: list[IcmpError] = field(default_factory=list)
     _sockets: dict[EndpointKey, list[SocketSeen]] = field(default_factory=dict)
     _exact: dict[EndpointKey, list[StateChanged]] = field(default_factory=dict)
     _glanced: dict[EndpointKey, list[SocketGlanced]] = field(default_factory=dict)
@@ -144,6 +146,12 @@ class Timeline:
         return self._unsound.keys()
 
     @property
+    def icmp_errors(self) -> list[IcmpError]:
+        """The ICMP errors about TCP segments that came to a host, in the order of time."""
+        self._dissect()
+        return sorted(self._errors, key=lambda error: error.time)
+
+    @property
     def malformed(self) -> int:
         """How many frames could not be read as what they say they are."""
         self._dissect()
@@ -165,6 +173,7 @@ class Timeline:
                 self._malformed += 1
                 continue
             if segment is None:
+                self._take_error(host, frame)
                 continue
             here = self._rewritings.renamed_at(host, segment, self.names)
             self._arrived[host].append(here)
@@ -174,6 +183,16 @@ class Timeline:
                 self._wire.append(self._rewritings.renamed(segment))
         self._not_dissected.clear()
         self._wire.sort(key=lambda segment: segment.time)
+
+    def _take_error(self, host: str, frame: CapturedFrame) -> None:
+        """Keep an ICMP error about a segment; in a lab as it came to the host that it is for."""
+        error = read_icmp_error(frame.data, frame.time, frame.link_type)
+        if error is None:
+            return
+        local = frame.interface.endswith(LOOPBACK)
+        arrives = frame.direction == "in" and host not in self.between
+        if local or arrives or not self._is_of_a_lab:
+            self._errors.append(error)
 
     def _rename(self) -> None:
         """Give the segments their names by what has been told of since."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from harness.evidence.decisions import decided_segments
 from harness.evidence.events import FramesLost
@@ -22,6 +22,23 @@ from harness.report.wire_words import stopped_by_wire
 from harness.tcp.segment import Segment
 
 WRONG_CHECKSUM = "wrong checksum"
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """How a segment got lost: in which host, empty when nobody knows, and by which of its rules."""
+
+    where: str
+    rule: str = ""
+
+
+def losses(timeline: Timeline) -> dict[Segment, Loss]:
+    """Every lost segment, with where it was seen last and what stopped it."""
+    rules = dropping_rules(timeline)
+    return {
+        segment: Loss(where, rules.get(segment, ""))
+        for segment, where in lost_segments(timeline).items()
+    }
 
 
 def lost_segments(timeline: Timeline) -> dict[Segment, str]:
@@ -63,7 +80,7 @@ def dropping_rules(timeline: Timeline) -> dict[Segment, str]:
     rules = {segment: act.line for segment, act in stopped_by_wire(timeline).items()}
     rules |= dict.fromkeys(_unsound(timeline), WRONG_CHECKSUM)
     return rules | {
-        segment: event.line or f"a rule of {event.host} that is not the scenario's"
+        segment: event.line or f"{event.verdict}: a rule of {event.host} that is not the scenario's"
         for segment, event in decided_segments(timeline).items()
     }
 

@@ -6,8 +6,14 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from harness.report.words import shortened
+
 TIME_WIDTH = 12
 """The column of times, with the space behind it."""
+LEAST = ("length", "ack")
+"""The words of an arrow that go first when something must, in this order."""
+MOST_LINES = 3
+"""Of words beside a lane."""
 SHAFT = 4
 """Dashes before the words on an arrow."""
 
@@ -47,7 +53,9 @@ class Lanes:
             _write(line, start, name)
         return "".join(line).rstrip()
 
-    def arrow(self, time: str, ends: tuple[int, int], words: list[str], lost: str = "") -> str:
+    def arrow(
+        self, time: str, ends: tuple[int, int], words: list[str], lost: str = "", mark: str = "x"
+    ) -> str:
         """An arrow from one lane to another; `lost` is what stands where it breaks off."""
         line = self.empty()
         _write(line, 0, time)
@@ -55,23 +63,44 @@ class Lanes:
         for column in range(left, right + 1):
             line[column] = "-"
         forward = ends[0] < ends[1]
-        lost = cut(lost, (right - left + 1) // 2)
+        lost = shortened(lost, (right - left + 1) // 2)
         text = _fitting(words, self._room(ends, lost))
         if not lost:
             line[right if forward else left] = ">" if forward else "<"
             _write(line, left + SHAFT, text)
         elif forward:
             _write(line, left + SHAFT, text)
-            _break_off(line, right - len(lost) - 3, right, f"x {lost}")
+            _break_off(line, right - len(lost) - 3, right, f"{mark} {lost}")
         else:
-            _break_off(line, left, left + len(lost) + 3, f"{lost} x")
+            _break_off(line, left, left + len(lost) + 3, f"{lost} {mark}", forward=False)
             _write(line, left + len(lost) + 3 + SHAFT, text)
+        return "".join(line).rstrip()
+
+    def arrival(self, time: str, ends: tuple[int, int], text: str, lost: str = "") -> str:
+        """The second half of an arrow, which begins somewhere between the lanes."""
+        line = self.empty()
+        _write(line, 0, time)
+        left, right = self._between(ends)
+        half = (right - left + 1) // 2
+        forward = ends[0] < ends[1]
+        start, end = (left + half, right) if forward else (left, right - half)
+        for column in range(start, end + 1):
+            line[column] = "-"
+        line[right if forward else left] = ">" if forward else "<"
+        lost = shortened(lost, max((end - start) - len(text) - 2 * SHAFT, 0))
+        taken = len(lost) + SHAFT if lost else 0
+        if lost and forward:
+            _break_off(line, end - taken + 1, end, f"x {lost}")
+        elif lost:
+            _break_off(line, start, start + taken - 1, f"{lost} x", forward=False)
+        first = start if forward else start + taken
+        _write(line, first + 2, f" {cut(text, end - start - taken - SHAFT)} ")
         return "".join(line).rstrip()
 
     def has_room(self, ends: tuple[int, int], words: list[str], lost: str = "") -> bool:
         """Whether all of an arrow's words fit, but for the length, which the numbers tell too."""
         left, right = self._between(ends)
-        room = self._room(ends, cut(lost, (right - left + 1) // 2))
+        room = self._room(ends, shortened(lost, (right - left + 1) // 2))
         kept = [word for word in words if not word.startswith("length")]
         return len(_spaced(kept)) <= room
 
@@ -79,7 +108,7 @@ class Lanes:
         """More words for the arrow on the line before, under its own."""
         left, right = self._between(ends)
         start = left + SHAFT + 1
-        for part in textwrap.wrap(text, max(right - start, 1)):
+        for part in textwrap.wrap(text, max(right - start, 1), break_on_hyphens=False):
             line = self.empty()
             _write(line, start, part)
             yield "".join(line).rstrip()
@@ -94,15 +123,20 @@ class Lanes:
         left, right = self._between(ends)
         return right - left + 1 - SHAFT - 3 - (len(lost) + 4 if lost else 0)
 
-    def beside(self, time: str, lane: int, text: str) -> str:
-        """Words at a lane: to its right, at the last lane to its left."""
-        line = self.empty()
-        _write(line, 0, time)
+    def beside(self, time: str, lane: int, text: str) -> Iterator[str]:
+        """Words at a lane, in lines: to its right, at the last lane to its left."""
         column = self.columns[lane]
         last = lane == len(self.columns) - 1 and lane > 0
-        text = _cut(text, self._room_beside(lane, last=last))
-        _write(line, column - len(text) - 1 if last else column + 2, text)
-        return "".join(line).rstrip()
+        room = self._room_beside(lane, last=last)
+        parts = textwrap.wrap(
+            text, room, max_lines=MOST_LINES, placeholder=" ...", break_on_hyphens=False
+        ) or [""]
+        width = max(map(len, parts))
+        for number, part in enumerate(parts):
+            line = self.empty()
+            _write(line, 0, "" if number else time)
+            _write(line, column - width - 1 if last else column + 2, part)
+            yield "".join(line).rstrip()
 
     def _room_beside(self, lane: int, *, last: bool) -> int:
         """Columns between a lane and the next one on that side, with a space at both ends."""
@@ -130,24 +164,21 @@ def _write(line: list[str], start: int, text: str) -> None:
     line[start : start + len(text)] = text
 
 
-def _cut(text: str, room: int) -> str:
-    """The text, its end left out and said to be where there is no room for all of it."""
-    return text if len(text) <= room else f"{text[: max(room - 3, 0)]}..."
-
-
-def _break_off(line: list[str], left: int, right: int, text: str) -> None:
+def _break_off(line: list[str], left: int, right: int, text: str, *, forward: bool = True) -> None:
     for column in range(left, right + 1):
         line[column] = " "
-    _write(line, left if text.startswith("x") else right - len(text) + 1, text)
+    _write(line, left if forward else right - len(text) + 1, text)
 
 
 def _fitting(words: list[str], room: int) -> str:
     """As many of the words as there is room for, with a space around them.
 
-    The length goes first when something must: the sequence numbers tell it too.
+    The length goes first when something must, for the sequence numbers tell it too, and then what
+    is acknowledged: that a segment was sent again says more.
     """
-    if len(_spaced(words)) > room:
-        words = [word for word in words if not word.startswith("length")]
+    for least in LEAST:
+        if len(_spaced(words)) > room:
+            words = [word for word in words if not word.startswith(least)]
     text = _spaced(words[:1])
     for count in range(2, len(words) + 1):
         longer = _spaced(words[:count])

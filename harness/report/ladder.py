@@ -8,56 +8,32 @@ stand at their host's lane at the moment that the kernel told, or where a sample
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from harness.evidence.events import (
-    NANOSECONDS,
-    CallBegan,
-    RuleChanged,
-    Step,
-    SysctlSet,
-)
+from harness.evidence.events import NANOSECONDS, Step
 from harness.evidence.timeline import EndpointKey, Timeline
 from harness.report.clock import duration, moment
-from harness.report.delivery import dropping_rules, lost_segments
+from harness.report.delivery import Loss
 from harness.report.drawing import TIME_WIDTH, Lanes
-from harness.report.html.states import bars
 from harness.report.lanes import LaneNames
-from harness.report.numbers import Numbered, numbered
 from harness.report.rewriting_words import rewriting_lines
-from harness.report.segment_remarks import segment_remarks
-from harness.report.wire_words import with_wire_remark
-from harness.report.words import event_text, rule_text, sysctl_text
+from harness.report.story import (
+    ALWAYS,
+    Item,
+    Note,
+    Reached,
+    Released,
+    Sent,
+    Silence,
+    Story,
+    with_silences,
+)
+from harness.report.words import action
+from harness.tcp.icmp import IcmpError
 from harness.tcp.inference import Inferred
-from harness.tcp.segment import Address, Segment
-
-SILENCE = NANOSECONDS
-"""From how many nanoseconds without a segment on the silence is drawn."""
-
-
-@dataclass(frozen=True, slots=True)
-class Called:
-    """A socket call of a program, where it stands: at its end, or while it has none, its beginning.
-
-    ended: when and how, in words; empty while it waits.
-    """
-
-    time: int
-    began: CallBegan
-    ended: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """An endpoint is in a state from here on; `text` says so, in brackets where it is inferred."""
-
-    time: int
-    key: EndpointKey
-    text: str
-
-
-Item = Numbered | Step | Reached | RuleChanged | SysctlSet | Called
+from harness.tcp.segment import Address
+from harness.tcp.states import State
 
 
 def ladder(
@@ -75,73 +51,45 @@ def ladder(
     the programs' socket calls beside their hosts' lanes. inferred: states that nobody saw, to be
     drawn in brackets, with a question mark where they are only possible.
     """
-    if not timeline.wire:
-        return "no TCP segment was captured"
-    shown = timeline.wire[-last:] if last else timeline.wire
-    drawing = _Ladder(timeline, shown, width)
-    meanwhile = [*(_calls(timeline) if calls else ()), *_inferences(timeline, inferred)]
-    items = _items(timeline, shown, meanwhile, complete=not last)
-    lines = [drawing.head(), *drawing.lines(items)]
-    if until is not None:
-        lines += drawing.silence(until, "since then")
-    return "\n".join([*lines, *drawing.legend()])
-
-
-def _items(
-    timeline: Timeline, shown: list[Segment], meanwhile: list[Item], *, complete: bool
-) -> list[Item]:
-    """The segments to be shown and what happened meanwhile, in the order of time."""
-    remarks = segment_remarks(timeline)
-    segments = [with_wire_remark(each, remarks) for each in numbered(timeline.wire)][-len(shown) :]
-    happened: list[Item] = [*_changes_of_state(timeline), *meanwhile]
-    happened += [
-        event for event in timeline.events if isinstance(event, Step | RuleChanged | SysctlSet)
-    ]
-    start = shown[0].time
-    if not complete:
-        before = [event for event in happened if isinstance(event, Step) and event.time < start]
-        happened = [event for event in happened if _time(event) >= start] + list(before[-1:])
-    return sorted([*segments, *happened], key=_time)
-
-
-def _time(item: Item) -> int:
-    return item.segment.time if isinstance(item, Numbered) else item.time
-
-
-def _calls(timeline: Timeline) -> Iterator[Called]:
-    began = {event.call: event for event in timeline.events if isinstance(event, CallBegan)}
-    for number, event in began.items():
-        ended = timeline.call(number)
-        text = event_text(timeline, ended, began) if ended else ""
-        yield Called(ended.time if ended else event.time, event, text)
-
-
-def _changes_of_state(timeline: Timeline) -> Iterator[Reached]:
-    for bar in bars(timeline, 0):
-        for piece in bar.pieces:
-            yield Reached(piece.start, bar.key, piece.state)
-
-
-def _inferences(timeline: Timeline, inferred: Sequence[Inferred]) -> Iterator[Reached]:
-    for each in inferred:
-        key = timeline.names.host(each.local.ip), each.local, each.remote
-        yield Reached(each.time, key, f"({each.after}{'' if each.certain else '?'})")
+    story = Story(timeline)
+    shown = story.sent[-last:] if last else story.sent
+    drawing = _Ladder(story, shown, width, calls)
+    items = [item for item in story.items(inferred) if drawing.has(item)]
+    if not shown:
+        nothing = "no TCP segment was captured"
+        return "\n".join([nothing, "", drawing.head(), *drawing.lines(items)]) if items else nothing
+    start = next(place for place, item in enumerate(items) if item is shown[0]) if last else 0
+    said = [item for item in items[:start] if isinstance(item, Step)][-1:]
+    items = list(with_silences(items[start:], until))
+    return "\n".join([drawing.head(), *drawing.lines([*said, *items], until), *drawing.legend()])
 
 
 @dataclass
 class _Ladder:
     """One diagram while it is drawn."""
 
-    timeline: Timeline
-    shown: list[Segment]
+    story: Story
+    shown: list[Sent]
     width: int
+    calls: bool
 
     def __post_init__(self) -> None:
-        self.names = LaneNames(self.timeline, self.shown)
+        self.timeline = self.story.timeline
+        self.names = LaneNames(self.timeline, [sent.segment for sent in self.shown])
         self.lanes = Lanes.spread(len(self.names.heads), self.width)
-        self.lost = lost_segments(self.timeline)
-        self.rules = dropping_rules(self.timeline)
-        self._latest = 0
+
+    def has(self, item: Item) -> bool:
+        """Whether there is a place for it."""
+        match item:
+            case Note() if not self.calls and item.kind not in ALWAYS:
+                return False
+            case Note(kind="rule" | "setting"):
+                return True
+            case Note():
+                return self.names.lane_of_end(*self._end(item)) is not None
+            case Reached():
+                return self.names.lane_of_end(*item.key) is not None
+        return True
 
     def head(self) -> str:
         """The names of the lanes."""
@@ -151,89 +99,138 @@ class _Ladder:
         return "\n".join(lines)
 
     def legend(self) -> list[str]:
-        """What an ``x`` means here, and whose addresses were rewritten; nothing where none is."""
-        lost = [segment for segment in self.shown if segment in self.lost]
-        lines = rewriting_lines(self.timeline, self.shown)
-        if any(segment not in self.rules for segment in lost):
+        """What the marks mean here, and whose addresses were rewritten; nothing without any."""
+        lost = [sent.loss for sent in self.shown if sent.loss]
+        lines = rewriting_lines(self.timeline, [sent.segment for sent in self.shown])
+        if any(sent.released for sent in self.shown):
+            lines.append("o: the wire kept it, and let it go on where its arrow does")
+        if any(not loss.rule for loss in lost):
             lines.append("x: captured leaving its sender, and not at its destination")
-        if any(segment in self.rules for segment in lost):
+        if any(loss.rule.startswith("-") for loss in lost):
             lines.append("x with a rule: what the filter says that the rule dropped or rejected")
+        if any(loss.rule and not loss.rule.startswith("-") for loss in lost):
+            lines.append("x with other words: what stopped it on its way, or was wrong with it")
         wrapped = [part for line in lines for part in textwrap.wrap(line, self.width)]
         return ["", *wrapped] if wrapped else []
 
-    def lines(self, items: list[Item]) -> Iterator[str]:
-        """The diagram itself."""
+    def lines(self, items: Iterable[Item], since_then: int | None = None) -> Iterator[str]:
+        """The diagram itself. since_then: the moment (ns) until which a last silence goes on."""
         for item in items:
-            if isinstance(item, Numbered):
-                yield from self.silence(item.segment.time)
-                yield from self._arrow(item)
-                self._latest = item.segment.time
-            elif isinstance(item, Reached):
-                yield from self._state(item)
-            elif isinstance(item, Called):
-                yield from self._call(item)
-            else:
-                yield from self._remark(item)
+            match item:
+                case Sent():
+                    yield from self._arrow(item)
+                case Released():
+                    words = f"{item.sent.numbered.words()[0]} {self._delay(item.sent)} later"
+                    ends, loss = self._ends(item.sent), item.sent.loss
+                    lost = action(loss.rule) if loss and loss.rule else self._lost(loss)
+                    yield self.lanes.arrival(self._moment(item), ends, words, lost)
+                case Silence():
+                    when = " since then" if item.time == since_then else ""
+                    length = duration((item.time - item.began) / NANOSECONDS)
+                    yield self.lanes.between(f"... {length} of silence{when} ...")
+                case Reached():
+                    yield from self._beside(item, item.key, item.text)
+                case Note(kind="rule" | "setting"):
+                    yield from self._remark(item, "   ", f"{item.host}: {item.text}")
+                case Note(error=IcmpError() as error):
+                    yield from self._icmp(item, error)
+                case Note():
+                    yield from self._beside(item, self._end(item), item.text)
+                case Step():
+                    yield ""
+                    yield from self._remark(item, "== ", item.text)
 
-    def silence(self, until: int, when: str = "") -> Iterator[str]:
-        """A line for a long time without a segment."""
-        quiet = until - self._latest
-        if self._latest and quiet >= SILENCE:
-            text = f"... {duration(quiet / NANOSECONDS)} of silence"
-            yield self.lanes.between(f"{text} {when} ..." if when else f"{text} ...")
+    def _moment(self, item: Item) -> str:
+        return moment(self.timeline, item.time)
 
-    def _arrow(self, item: Numbered) -> Iterator[str]:
-        segment = item.segment
-        ends = (
+    def _ends(self, sent: Sent) -> tuple[int, int]:
+        """The lanes from which and to which it goes."""
+        segment = sent.segment
+        return (
             self.names.lane(segment.source, segment.destination),
             self.names.lane(segment.destination, segment.source),
         )
-        words = item.words()
-        if self.names.several:
-            words[0] = f"{segment.source.port} > {segment.destination.port} {words[0]}"
-        lost = self._end(segment)
-        apart = item.tls and not self.lanes.has_room(ends, [*words, item.tls], lost)
-        if item.tls and not apart:
-            words.append(item.tls)
-        yield self.lanes.arrow(moment(self.timeline, segment.time), ends, words, lost)
-        if apart:
-            yield from self.lanes.below(ends, item.tls)
 
-    def _end(self, segment: Segment) -> str:
-        """What stands where the arrow breaks off; empty when it does not."""
-        if segment not in self.lost:
-            return ""
-        host, rule = self.lost[segment], self.rules.get(segment, "")
-        if rule and host not in self.timeline.between:
-            return rule
-        where = f"in {host}" if host else "lost"
-        return f"{where}: {rule}" if rule else where
-
-    def _state(self, item: Reached) -> Iterator[str]:
-        _, local, _ = item.key
-        lane = self.names.lane_of_end(*item.key)
-        if lane is not None:
-            port = f"{local.port} " if self.names.several else ""
-            yield self.lanes.beside(moment(self.timeline, item.time), lane, f"{port}{item.text}")
-
-    def _call(self, item: Called) -> Iterator[str]:
-        began = item.began
-        lane = self.names.lane_of_end(began.host, began.local or Address("", 0), began.remote)
-        if lane is not None:
-            text = item.ended or f"{began.name}({began.detail}) waits"
-            yield self.lanes.beside(moment(self.timeline, item.time), lane, text)
-
-    def _remark(self, item: Step | RuleChanged | SysctlSet) -> Iterator[str]:
-        """A step in its own words; a rule or a setting under its host's name."""
-        time = moment(self.timeline, item.time)
-        if isinstance(item, Step):
-            mark, text = "== ", item.text
-            yield ""
-        elif isinstance(item, RuleChanged):
-            mark, text = "   ", f"{item.host}: {rule_text(item)}"
+    def _arrow(self, sent: Sent) -> Iterator[str]:
+        ends, below = self._ends(sent), ""
+        lost, mark = (sent.kept, "o") if sent.kept else (self._lost(sent.loss), "x")
+        remarks = [each.removesuffix(sent.kept) for each in sent.numbered.remarks]
+        said = [*filter(None, remarks), *filter(None, [sent.numbered.tls])]
+        words = self._words(sent, sent.numbered.words(remarks=False))
+        if self.lanes.has_room(ends, [*words, *said], lost):
+            words += said
+        elif self.lanes.has_room(ends, [each for each in words if each[:4] != "ack "], lost):
+            below = "; ".join(said)
         else:
-            mark, text = "   ", f"{item.host}: {sysctl_text(item)}"
-        first = time.ljust(TIME_WIDTH) + mark
+            numbers = [each for each in words[1:] if not each.startswith("length")]
+            below = "; ".join(filter(None, [", ".join(numbers), *said]))
+            if sent.loss and sent.loss.rule and not self.lanes.has_room(ends, words[:1], lost):
+                lost, below = action(sent.loss.rule), f"{below}; {lost}"
+            words = words[:1]
+        yield self.lanes.arrow(self._moment(sent), ends, words, lost, mark)
+        if below:
+            yield from self.lanes.below(ends, below)
+
+    def _words(self, sent: Sent, words: list[str]) -> list[str]:
+        flags, *others = words
+        if self.names.several:
+            flags = f"{sent.segment.source.port} > {sent.segment.destination.port} {flags}"
+        return [flags, *others]
+
+    def _delay(self, sent: Sent) -> str:
+        return duration((sent.released - sent.time) / NANOSECONDS)
+
+    def _lost(self, loss: Loss | None) -> str:
+        """What stands where the arrow breaks off; empty where it does not."""
+        if loss is None:
+            return ""
+        if loss.rule and loss.where not in self.timeline.between:
+            return loss.rule
+        where = f"in {loss.where}" if loss.where else "lost"
+        return f"{where}: {loss.rule}" if loss.rule else where
+
+    def _icmp(self, item: Note, error: IcmpError) -> Iterator[str]:
+        """An arrow from who sent the error, where it has a lane; else words beside the receiver."""
+        names = self.timeline.names
+        ends = (
+            self.names.lane_of_host(names.host(error.source)),
+            self.names.lane_of_end(item.host, item.local or error.sender, item.remote),
+        )
+        ports = f"for {error.sender.port} > {error.receiver.port}"
+        if ends[0] is None or ends[1] is None or ends[0] == ends[1]:
+            yield from self._beside(item, self._end(item), item.text)
+        else:
+            words = [f"ICMP {error.reason}", ports]
+            yield self.lanes.arrow(self._moment(item), (ends[0], ends[1]), words)
+
+    def _end(self, item: Note) -> EndpointKey:
+        return item.host, item.local or Address("", 0), item.remote
+
+    def _beside(self, item: Reached | Note, key: EndpointKey, text: str) -> Iterator[str]:
+        """Words at the lane of an endpoint, with its ports where there are several connections."""
+        lane = self.names.lane_of_end(*key)
+        if lane is not None:
+            text = f"{self._which(item, key)}{text}"
+            yield from self.lanes.beside(self._moment(item), lane, text)
+
+    def _which(self, item: Reached | Note, key: EndpointKey) -> str:
+        """Which socket of a host is meant, where it may be another one."""
+        _, local, remote = key
+        if remote is None:
+            is_end = isinstance(item, Reached) and item.text != State.LISTEN
+            return f"listener {local.port} " if is_end else ""
+        if not self.names.several:
+            return ""
+        ends = f"{local.port}" if self.names.is_alone(local) else f"{local.port} > {remote.port}"
+        return f"{ends} " if isinstance(item, Reached) else f"{ends}: "
+
+    def _remark(self, item: Item, mark: str, text: str) -> Iterator[str]:
+        """A step in its own words; a rule or a setting under its host's name."""
+        first = self._moment(item).ljust(TIME_WIDTH) + mark
         yield from textwrap.wrap(
-            text, self.width, initial_indent=first, subsequent_indent=" " * len(first)
+            text,
+            self.width,
+            initial_indent=first,
+            subsequent_indent=" " * len(first),
+            break_on_hyphens=False,
         )

@@ -5,6 +5,8 @@ A connection of a host with itself has two lanes: the side that opened it and th
 
 from __future__ import annotations
 
+from collections import Counter
+
 from harness.evidence.timeline import Timeline
 from harness.tcp.segment import Address, Segment
 
@@ -26,8 +28,12 @@ class LaneNames:
             pairs.add(frozenset(ends))
             for here, there in (ends, ends[::-1]):
                 found.setdefault(self._lane(here, there), set()).add(here.port)
+        if not found:  # nobody said anything: what happened on the hosts is worth telling
+            hosts = {key[0] for key in timeline.witnessed()} - timeline.between
+            found = {(host, ""): set() for host in hosts}
         self.order = sorted(found, key=self._place)
         """The lanes, from left to right."""
+        self._ways = Counter(end for pair in pairs for end in pair)
         self.several = len(pairs) > 1
         """Whether there is more than one connection, so that arrows must name their ports."""
         self.heads = [self._head(lane, found[lane]) for lane in self.order]
@@ -48,6 +54,14 @@ class LaneNames:
                 return self.order.index(lane)
         return None
 
+    def is_alone(self, end: Address) -> bool:
+        """Whether only one connection in the diagram has this end, so that its port tells which."""
+        return self._ways[end] <= 1
+
+    def lane_of_host(self, host: str) -> int | None:
+        """The position of the one lane of a host; None without one, or with one for each side."""
+        return self.order.index((host, "")) if (host, "") in self.order else None
+
     def _lane(self, here: Address, there: Address) -> Lane:
         host = self._names.host(here.ip)
         if host != self._names.host(there.ip):
@@ -62,7 +76,7 @@ class LaneNames:
 
     def _head(self, lane: Lane, ports: set[int]) -> str:
         host, _ = lane
-        return host if self.several or len(ports) > 1 else f"{host}.{min(ports)}"
+        return f"{host}.{min(ports)}" if len(ports) == 1 and not self.several else host
 
 
 def _openers(wire: list[Segment]) -> set[tuple[Address, Address]]:

@@ -34,8 +34,8 @@ class Numbered:
     tls: str = ""
     tls_details: str = ""
 
-    def words(self) -> list[str]:
-        """``[F.]``, ``seq 1``, ``ack 1``, and what else there is to tell."""
+    def words(self, *, remarks: bool = True) -> list[str]:
+        """``[F.]``, ``seq 1``, ``ack 1``, and what else there is to tell; `remarks` last."""
         segment = self.segment
         words = [f"[{segment.flags}]"]
         if segment.length:
@@ -50,7 +50,7 @@ class Numbered:
             words.append("win 0")
         if self.again:
             words.append("again")
-        return words + list(self.remarks)
+        return words + list(self.remarks if remarks else ())
 
 
 class RelativeNumbers:

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from harness.evidence.events import NANOSECONDS, CallBegan, Event, HostReady, Step, SysctlSet
 from harness.evidence.timeline import Timeline
 from harness.report.clock import moment
-from harness.report.delivery import dropping_rules, lost_segments
 from harness.report.ladder import ladder
 from harness.report.states import states_table
+from harness.report.story import Story, set_by_scenario
 from harness.report.terminal import harmless_line
-from harness.report.tls_words import tls_words
 from harness.report.words import event_text, sysctl_text
-from harness.tcp.notation import Origins, format_segment
+from harness.tcp.icmp import IcmpError
+from harness.tcp.notation import format_segment
 from harness.tcp.segment import Segment
 
 __all__ = ["changed_settings", "ladder", "states_table", "text_timeline"]
@@ -36,16 +36,21 @@ def text_timeline(timeline: Timeline) -> str:
 
     Segments are written as tcpdump prints them, at the time when their sender sent them.
     """
-    lost, rules = lost_segments(timeline), dropping_rules(timeline)
-    origins, spoken = Origins(), tls_words(timeline.wire)
     lines: list[tuple[int, str]] = []
-    for place, segment in enumerate(timeline.wire):
-        text = format_segment(segment, lambda end: _host(timeline, end.ip), origins.of(segment))
-        text += f"  [{spoken[place].details}]" if place in spoken else ""
-        if segment in lost:
-            text += f"  [lost {f'in {lost[segment]}' if lost[segment] else 'on the way'}"
-            text += f", by {rules[segment]}]" if segment in rules else "]"
+    for sent in Story(timeline).sent:
+        segment, loss, numbered = sent.segment, sent.loss, sent.numbered
+        text = format_segment(segment, lambda end: _host(timeline, end.ip), sent.origin)
+        text += f"  [{numbered.tls_details}]" if numbered.tls else ""
+        if loss:
+            text += f"  [lost {f'in {loss.where}' if loss.where else 'on the way'}"
+            text += f", by {loss.rule}]" if loss.rule else "]"
         lines.append((segment.time, _line(timeline, segment, _sender(timeline, segment), text)))
+    for error in timeline.icmp_errors:
+        names = timeline.names
+        way = f"{names.host(error.source)} > {names.host(error.destination)}"
+        about = f"{names.endpoint(error.sender)} > {names.endpoint(error.receiver)}"
+        text = f"{way}: ICMP {error.reason}, for {about}"
+        lines.append((error.time, _line(timeline, error, names.host(error.source), text)))
     began = {event.call: event for event in timeline.events if isinstance(event, CallBegan)}
     for event in timeline.events:
         lines.append((event.time, _event_line(timeline, event, began)))
@@ -68,7 +73,7 @@ def _event_line(timeline: Timeline, event: Event, began: dict[int, CallBegan]) -
     return _line(timeline, event, event.host, text)
 
 
-def _line(timeline: Timeline, what: Event | Segment, host: str, text: str) -> str:
+def _line(timeline: Timeline, what: Event | Segment | IcmpError, host: str, text: str) -> str:
     return f"{moment(timeline, what.time)}  {host:<{HOST_WIDTH}}  {harmless_line(text)}"
 
 
@@ -79,7 +84,7 @@ def _header(timeline: Timeline) -> Iterator[str]:
     yield f"began    {began:%Y-%m-%d %H:%M:%S.%f} UTC; times are seconds since then"
     for number, (host, addresses) in enumerate(timeline.names.addresses.items()):
         yield f"{'hosts' if number == 0 else '':<9}{host:<{HOST_WIDTH}}  {', '.join(addresses)}"
-    changed = changed_settings(timeline)
+    changed = set_by_scenario(timeline)
     if changed:
         yield "changed  " + "\n         ".join(changed)
     yield from _settings(timeline)

@@ -6,14 +6,12 @@ Pure. The whole of each act is in the timeline; here is what a reader of a diagr
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from harness.evidence.events import NANOSECONDS
 from harness.evidence.kernel_events import WireActed
 from harness.evidence.timeline import Timeline
 from harness.evidence.wire_acts import RELEASED, acts_by_segment
 from harness.report.clock import duration
-from harness.report.numbers import Numbered
 from harness.tcp.segment import Segment
 
 KEPT = ("held", "delayed")
@@ -32,12 +30,6 @@ def stopped_by_wire(timeline: Timeline) -> dict[Segment, WireActed]:
         if last.action == "dropped" or last.action in KEPT:
             found[segment] = last
     return found
-
-
-def with_wire_remark(numbered: Numbered, remarks: Mapping[Segment, str]) -> Numbered:
-    """The segment with what a wire did to it as its last remark."""
-    remark = remarks.get(numbered.segment)
-    return numbered if not remark else replace(numbered, remarks=(*numbered.remarks, remark))
 
 
 def _remark(acts: Sequence[WireActed]) -> str:

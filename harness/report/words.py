@@ -46,6 +46,30 @@ def rule_text(event: RuleChanged) -> str:
     return f"{text}: {'so far' if event.change == 'counted' else f'{event.change},'} {counted}"
 
 
+def shortened(rule: str, room: int) -> str:
+    """A rule in so many characters: what it does to a packet is the last that goes.
+
+    ``-A INPUT -p tcp ... -j REJECT``.
+    """
+    if len(rule) <= room:
+        return rule
+    start, target, action = rule.partition(" -j ")
+    tail = f"...{target}{action}"
+    if not target or len(tail) >= room:
+        return f"{(f'-j {action}' if target else rule)[: max(room - 3, 0)]}..."
+    return f"{start[: room - len(tail)]}{tail}"
+
+
+def action(stopped_by: str) -> str:
+    """What a rule, a policy or a fault of a wire does, in a word: ``DROP``, ``hold``."""
+    words = stopped_by.split()
+    if "-j" in words[:-1]:
+        return words[words.index("-j") + 1]
+    if stopped_by.startswith("-P"):
+        return words[-1]
+    return stopped_by if len(words) < 3 else words[0].rstrip(":")
+
+
 def sysctl_text(event: SysctlSet) -> str:
     """``net.ipv4.tcp_retries2 = 8 (was 15)``."""
     before = f" (was {event.before})" if event.before else ""

@@ -156,7 +156,7 @@ def _labels(layout: SectionLayout) -> list[tuple[int, float]]:
 def _notes(columns: Columns, layout: SectionLayout) -> Iterator[Markup]:
     for placed in layout.notes:
         lane = columns.lane_of_host(placed.note.host)
-        said = tag("title", placed.note.full or placed.note.text)
+        said = tag("title", placed.note.text)
         y = placed.mark.y
         if lane is None or lane.notes is None:
             middle = (columns.lanes[0].right + columns.lanes[-1].left) / 2

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from harness.evidence.events import NANOSECONDS
-from harness.report.html.choice import LeftOut, Sent
+from harness.report.html.choice import LeftOut
 from harness.report.html.columns import Columns
 from harness.report.html.scale import Mark, Placed, place
-from harness.report.html.scene import Note, Scene, Section
+from harness.report.html.scene import Scene, Section
 from harness.report.html.states import Bar, Piece
+from harness.report.story import Note, Sent
 
 ARROWS = "arrows"
 RULE_BELOW = 16.0
@@ -45,7 +46,9 @@ class Arrow:
     covers: bool = False
     """Whether an earlier segment is still on its way, so that its line passes behind the words."""
     spoken: list[str] = field(default_factory=list)
-    """What it says in TLS, in lines."""
+    """What it says in TLS, and remarks for which its line has no room, in lines."""
+    apart: bool = False
+    """Whether its remarks are among these lines."""
 
     @property
     def fall(self) -> float:
@@ -113,29 +116,39 @@ def _arrows(scene: Scene, columns: Columns, section: Section) -> Iterator[Arrow]
     under_way = 0
     for index, sent in enumerate(section.sent):
         covers = sent.segment.time < under_way
-        loss = scene.lost.get(sent.place)
+        loss = sent.loss
         below = FALL + (RULE_BELOW if loss and loss.rule else 0.0)
-        spoken = _spoken(columns, sent)
+        spoken, apart = _spoken(columns, sent)
         above = ABOVE_ARROW + LINE * len(spoken)
         needs = {ARROWS: (above, below), _flight(sent): (0.0, FALL)}
         start = Mark(sent.segment.time, needs, 1)
         arrival = scene.arrivals.get(sent.place)
         following = section.sent[index + 1 : index + 4]
         if arrival is None or not _is_seen(sent, arrival, following):
-            yield Arrow(sent, start, None, covers, spoken)
+            yield Arrow(sent, start, None, covers, spoken, apart)
         else:
             arrival = min(arrival, section.end)
             under_way = max(under_way, arrival)
             end = Mark(arrival, {ARROWS: (0.0, 0.0), _flight(sent): (0.0, 0.0)})
-            yield Arrow(sent, start, end, covers, spoken)
+            yield Arrow(sent, start, end, covers, spoken, apart)
 
 
-def _spoken(columns: Columns, sent: Sent) -> list[str]:
+def _spoken(columns: Columns, sent: Sent) -> tuple[list[str], bool]:
+    """The lines above an arrow's words, and whether they begin with its remarks."""
     start, end = columns.ends(sent.segment)
     letters = int((abs(end - start) - 2 * BESIDE) / ARROW_LETTER)
     if letters < 1:  # to the same end: it is connected to itself
-        return []
-    return textwrap.wrap(sent.numbered.tls, letters, max_lines=SPOKEN_LINES, placeholder=" …")
+        return [], False
+    whole = sent.numbered.words()
+    room = letters if sent.loss is None else letters // 2
+    apart = bool(sent.numbered.remarks) and len(" ".join(whole)) + len(whole) > room
+    said = ", ".join(sent.numbered.remarks) if apart else ""
+    lines = [
+        line
+        for text in (said, sent.numbered.tls)
+        for line in textwrap.wrap(text, letters, max_lines=SPOKEN_LINES, placeholder=" …")
+    ]
+    return lines, apart
 
 
 def _flight(sent: Sent) -> str:

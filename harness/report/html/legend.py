@@ -49,7 +49,7 @@ def _entries(scene: Scene) -> Iterator[tuple[list[Markup], str]]:
             [tag("g", shaft, head, class_="segment again"), comb],
             "the same octets sent again, tied to their first",
         )
-    if any(sent.place in scene.lost for sent in shown):
+    if any(sent.loss is not None for sent in shown):
         broken = tag("line", x1=2, y1=9, x2=32, y2=9, class_="shaft")
         cross = tag("g", tag("path", d="M28 4l9 9m0 -9l-9 9"), class_="break")
         yield [tag("g", broken, cross, class_="segment lost")], "a segment that did not arrive"

@@ -22,6 +22,7 @@ from harness.report.html.scale import factor
 from harness.report.html.scene import Scene, scene
 from harness.report.html.tables import circumstances, event_table, packet_table, settings
 from harness.report.rewriting_words import rewriting_lines
+from harness.report.story import Story
 
 STALE = (
     "This page is from an earlier run: the last run into this report did not run this scenario to "
@@ -40,7 +41,7 @@ def scenario_page(
 
     sentences: what each claim of the ledger says, by its id; none where there is no ledger.
     """
-    shown = scene(timeline)
+    shown = scene(Story(timeline))
     body = tag(
         "main",
         _head(result, sentences),

@@ -1,43 +1,25 @@
-"""What a diagram shows, taken from a timeline: sections, each a step with what happened in it.
+"""What a diagram shows, taken from a story: sections, each a step with what happened in it.
 
 Nothing of places and colours; that is `layout` and `drawing`.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from harness.evidence.events import CallBegan, CallEnded, RuleChanged, SysctlSet
+from harness.evidence.events import RuleChanged
 from harness.evidence.timeline import EndpointKey, Timeline
-from harness.report.delivery import dropping_rules, lost_segments
-from harness.report.html.choice import LeftOut, Sent, chosen, numbered
+from harness.report.html.choice import LeftOut, chosen
 from harness.report.html.inferred import inferred
-from harness.report.html.states import Bar, bars
-from harness.report.segment_remarks import segment_remarks
-from harness.report.wire_words import with_wire_remark
-from harness.report.words import event_text, rule_text, sysctl_text
+from harness.report.html.states import Bar
+from harness.report.story import Note, Sent, Story
 from harness.tcp.inference import Inferred
 from harness.tcp.segment import Segment
 
 MOST_NOTES = 400
 MOST_BARS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """Words beside a host's lane: a call of its program, a rule, a setting."""
-
-    time: int
-    host: str
-    text: str
-    kind: str
-    """``call``, ``failed``, ``rule`` or ``setting``."""
-    full: str = ""
-    number: int = -1
-    """Of the call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +30,6 @@ class Band:
     line: str
     start: int
     end: int
-
-
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """How a segment got lost: in which host, empty when nobody knows, and by which of its rules."""
-
-    where: str
-    rule: str = ""
 
 
 @dataclass(slots=True)
@@ -78,8 +52,6 @@ class Scene:
     sections: list[Section]
     bars: list[Bar]
     bands: list[Band]
-    lost: dict[int, Loss]
-    """By the segment's place."""
     arrivals: dict[int, int]
     """By the segment's place: when its destination captured it (ns)."""
     every: list[Sent]
@@ -95,59 +67,32 @@ class Scene:
         return [sent for section in self.sections for sent in section.sent]
 
 
-def scene(timeline: Timeline) -> Scene:
-    """Read the timeline once and put everything into its step."""
-    remarks = segment_remarks(timeline)
-    sent = [
-        replace(each, numbered=with_wire_remark(each.numbered, remarks))
-        for each in numbered(timeline.wire)
-    ]
-    lost = _losses(timeline, sent)
-    begin, end = _limits(timeline)
-    notes = _notes(timeline)
-    near = [note.time for note in notes] + [step.time for step in timeline.steps()]
-    shown, gaps = chosen(sent, lost, near)
+def scene(story: Story) -> Scene:
+    """Put all of a story into its steps."""
+    timeline, notes = story.timeline, story.notes
+    near = [note.time for note in notes] + [step.time for step in story.steps]
+    shown, gaps = chosen(story.sent, near)
     kept = (
         notes if len(notes) <= MOST_NOTES else notes[: MOST_NOTES // 2] + notes[-MOST_NOTES // 2 :]
     )
-    sections = _sections(timeline, begin, end)
+    sections = _sections(timeline, timeline.beginning(), story.end)
     for each in shown:
-        _at(sections, each.segment.time).sent.append(each)
+        _at(sections, each.time).sent.append(each)
     for gap in gaps:
         _at(sections, gap.start).left_out.append(gap)
     for note in kept:
         _at(sections, note.time).notes.append(note)
-    every = bars(timeline, end)
-    arrivals = _arrivals(timeline, [each for each in shown if each.place not in lost])
     return Scene(
         timeline,
         [section for section in sections if section.title or section.sent or section.notes],
-        every[:MOST_BARS],
-        list(_bands(timeline, end)),
-        lost,
-        arrivals,
-        sent,
+        story.bars[:MOST_BARS],
+        list(_bands(timeline, story.end)),
+        _arrivals(timeline, [each for each in shown if each.loss is None]),
+        story.sent,
         inferred(timeline),
-        len(every[MOST_BARS:]),
+        len(story.bars[MOST_BARS:]),
         len(notes) - len(kept),
     )
-
-
-def _losses(timeline: Timeline, sent: list[Sent]) -> dict[int, Loss]:
-    where, rules = lost_segments(timeline), dropping_rules(timeline)
-    return {
-        each.place: Loss(where[each.segment], rules.get(each.segment, ""))
-        for each in sent
-        if each.segment in where
-    }
-
-
-def _limits(timeline: Timeline) -> tuple[int, int]:
-    times = [event.time for event in timeline.events]
-    times += [segment.time for segment in timeline.wire[-1:]]
-    times += timeline.sampled.values()
-    begin = timeline.beginning()
-    return begin, max([begin, *times]) + 1
 
 
 def _sections(timeline: Timeline, begin: int, end: int) -> list[Section]:
@@ -163,46 +108,6 @@ def _sections(timeline: Timeline, begin: int, end: int) -> list[Section]:
 def _at(sections: list[Section], time: int) -> Section:
     """The section of a moment; what was before the beginning belongs to the first."""
     return next((each for each in reversed(sections) if each.start <= time), sections[0])
-
-
-def _notes(timeline: Timeline) -> list[Note]:
-    began = {event.call: event for event in timeline.events if isinstance(event, CallBegan)}
-    notes: list[Note] = []
-    for event in timeline.events:
-        if isinstance(event, CallBegan | CallEnded):
-            text = event_text(timeline, event, began)
-            failed = isinstance(event, CallEnded) and event.error
-            kind = "failed" if failed else "call"
-            notes.append(Note(event.time, event.host, text, kind, text, event.call))
-        elif isinstance(event, RuleChanged) and event.change != "counted":
-            notes.append(Note(event.time, event.host, rule_text(event), "rule"))
-        elif isinstance(event, SysctlSet):
-            notes.append(Note(event.time, event.host, sysctl_text(event), "setting"))
-    return _merged(sorted(notes, key=lambda note: note.time), timeline.wire)
-
-
-def _merged(notes: list[Note], wire: list[Segment]) -> list[Note]:
-    """A call that returned before anything else happened is told in one note."""
-    times = [segment.time for segment in wire] + [note.time for note in notes]
-    busy = sorted(times)
-    ends = {note.number: note for note in notes if note.number >= 0}
-    told: list[Note] = []
-    for note in notes:
-        end = ends.get(note.number)
-        if note.number >= 0 and end is note and told and told[-1].number == note.number:
-            began = told[-1]
-            if not _any_between(busy, began.time, note.time):
-                text = note.text
-                if not began.text.endswith("()"):
-                    text = f"{began.text}: {note.text.partition(' ')[2]}"
-                told[-1] = replace(note, time=began.time, text=text, full=text)
-                continue
-        told.append(note)
-    return told
-
-
-def _any_between(times: list[int], start: int, end: int) -> bool:
-    return bisect_right(times, start) < bisect_left(times, end)
 
 
 def _bands(timeline: Timeline, end: int) -> list[Band]:

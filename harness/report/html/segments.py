@@ -7,11 +7,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from harness.report.clock import since_start
-from harness.report.html.choice import Sent
+from harness.report.delivery import Loss
 from harness.report.html.columns import ROOM_OF_ONE, Columns
 from harness.report.html.layout import ARROW_LETTER, BESIDE, LINE, Arrow, SectionLayout
 from harness.report.html.markup import Markup, joined, tag
-from harness.report.html.scene import Loss, Scene
+from harness.report.html.scene import Scene
+from harness.report.story import Sent
+from harness.report.words import shortened
 from harness.tcp.notation import format_segment
 
 AT_THE_DOOR = 14.0
@@ -27,11 +29,12 @@ def full_text(scene: Scene, sent: Sent) -> str:
     timeline, segment = scene.timeline, sent.segment
     text = format_segment(segment, lambda end: timeline.names.host(end.ip), sent.origin)
     remarks = f"  ({sent.numbered.tls_details})" if sent.numbered.tls else ""
+    remarks += f"  ({', '.join(sent.numbered.remarks)})" if sent.numbered.remarks else ""
     if sent.first is not None:
         first = scene.every[sent.first].segment.time
         remarks += f"  (again; first at {since_start(timeline, first):.6f})"
-    if sent.place in scene.lost:
-        remarks += f"  ({lost_text(scene.lost[sent.place])})"
+    if sent.loss is not None:
+        remarks += f"  ({lost_text(sent.loss)})"
     arrival = scene.arrivals.get(sent.place)
     if arrival is not None:
         remarks += f"  (captured at its destination {(arrival - segment.time) / 1000:.1f} µs later)"
@@ -49,7 +52,7 @@ def draw_arrow(scene: Scene, columns: Columns, arrow: Arrow) -> Markup:
     """One segment: its arrow, its words, and the whole of it for whoever asks."""
     sent = arrow.sent
     start, end = columns.ends(sent.segment)
-    lost = scene.lost.get(sent.place)
+    lost = sent.loss
     share = 1.0 if lost is None else _share(columns, arrow, lost)
     tip, fall = start + (end - start) * share, arrow.fall * share
     y = arrow.start.y
@@ -94,7 +97,11 @@ def _break(start: float, x: float, y: float, lost: Loss) -> Markup:
     if lost.rule:
         most = int(abs(x - start) / ARROW_LETTER)
         words = tag(
-            "text", _cut(lost.rule, most), x=x, y=y + 15, text_anchor="end" if forward else "start"
+            "text",
+            shortened(lost.rule, most),
+            x=x,
+            y=y + 15,
+            text_anchor="end" if forward else "start",
         )
     else:
         anchor = "start" if forward else "end"
@@ -112,7 +119,7 @@ def _words(columns: Columns, arrow: Arrow, start: float, end: float, share: floa
     before = len(letter) + 1 if letter else 0
     across = ROOM_OF_ONE if start == end else abs(end - start) * share
     room = int((across - 2 * BESIDE) / ARROW_LETTER)
-    text = _fitting(arrow.sent.numbered.words(), room - before)
+    text = _fitting(arrow.sent.numbered.words(remarks=not arrow.apart), room - before)
     content = [tag("tspan", letter, class_="letter"), f" {text}"] if letter else [text]
     lines = [(content, len(text) + before, "words")]
     lines += [([line], len(line), "words tls") for line in reversed(arrow.spoken)]
@@ -130,17 +137,12 @@ def _words(columns: Columns, arrow: Arrow, start: float, end: float, share: floa
     return joined(parts)
 
 
-def _cut(text: str, most: int) -> str:
-    """The text, with an ellipsis where its end had to go."""
-    return text if len(text) <= most else f"{text[: most - 1]}…"
-
-
 def _fitting(words: list[str], room: int) -> str:
-    """The flags and the words that fit; the length goes first, the numbers tell it too."""
-    flags, *others = words
-    kept = others
-    if len(f"{flags} {', '.join(kept)}") > room:
-        kept = [word for word in kept if not word.startswith("length")]
+    """The flags and the words that fit; the length goes first, then what is acknowledged."""
+    flags, *kept = words
+    for least in ("length", "ack"):
+        if len(f"{flags} {', '.join(kept)}") > room:
+            kept = [word for word in kept if not word.startswith(least)]
     while kept and len(f"{flags} {', '.join(kept)}") > room:
         kept = kept[:-1]
     return f"{flags} {', '.join(kept)}".strip()

@@ -8,11 +8,10 @@ from itertools import islice
 from harness.evidence.events import CallBegan, HostReady, Step
 from harness.evidence.timeline import Timeline
 from harness.report.clock import moment
-from harness.report.html.choice import Sent
 from harness.report.html.markup import Markup, joined, tag
 from harness.report.html.scene import Scene
 from harness.report.html.segments import lost_text
-from harness.report.text import changed_settings
+from harness.report.story import Sent, set_by_scenario
 from harness.report.words import event_text
 from harness.tcp.notation import format_segment
 
@@ -48,10 +47,11 @@ def _packet(scene: Scene, sent: Sent) -> Markup:
     marks = []
     if sent.first is not None:
         marks.append(tag("span", f"again ({sent.first + 1})", class_="mark again"))
-    loss = scene.lost.get(sent.place)
+    loss = sent.loss
     if loss is not None:
         word = "stopped" if loss.rule else "lost"
         marks.append(tag("span", word, class_="mark lost", title=lost_text(loss)))
+    marks += [tag("span", each, class_="mark") for each in sent.numbered.remarks]
     if sent.numbered.tls:
         told = sent.numbered.tls_details
         marks.append(tag("span", sent.numbered.tls, class_="mark tls", title=told))
@@ -92,7 +92,7 @@ def circumstances(timeline: Timeline, versions: Mapping[str, str]) -> Markup:
     about = [
         item for name, value in versions.items() for item in (tag("dt", name), tag("dd", value))
     ]
-    changed = [tag("li", tag("code", line)) for line in changed_settings(timeline)]
+    changed = [tag("li", tag("code", line)) for line in set_by_scenario(timeline)]
     return tag(
         "div",
         tag("div", tag("h3", "Versions"), tag("dl", *about)),
