@@ -196,6 +196,8 @@ def test_a_programs_output_stands_beside_the_arrows() -> None:
     ]
     assert "curl stderr: refused" in page_of(made)
     assert "curl" not in ladder(made)
+    made.add(ProgramWrote(at(0.5), "client", 1, "stderr", b"\x1b[31mred"))
+    assert lines_of(made)[-1] == "curl stderr: ␛[31mred"
 
 
 def test_a_rule_that_is_counted_again_and_again_is_told_once() -> None:

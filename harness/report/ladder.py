@@ -29,6 +29,7 @@ from harness.report.story import (
     Story,
     with_silences,
 )
+from harness.report.terminal import harmless
 from harness.report.words import action
 from harness.tcp.icmp import IcmpError
 from harness.tcp.inference import Inferred
@@ -57,11 +58,13 @@ def ladder(
     items = [item for item in story.items(inferred) if drawing.has(item)]
     if not shown:
         nothing = "no TCP segment was captured"
-        return "\n".join([nothing, "", drawing.head(), *drawing.lines(items)]) if items else nothing
+        lines = [nothing, "", drawing.head(), *drawing.lines(items)] if items else [nothing]
+        return harmless("\n".join(lines))
     start = next(place for place, item in enumerate(items) if item is shown[0]) if last else 0
     said = [item for item in items[:start] if isinstance(item, Step)][-1:]
     items = list(with_silences(items[start:], until))
-    return "\n".join([drawing.head(), *drawing.lines([*said, *items], until), *drawing.legend()])
+    lines = [drawing.head(), *drawing.lines([*said, *items], until), *drawing.legend()]
+    return harmless("\n".join(lines))
 
 
 @dataclass
