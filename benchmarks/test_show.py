@@ -5,7 +5,6 @@ needs more than the file deserves would be of no use where captures are large.
 """
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -31,9 +30,7 @@ NEEDED = (
     "tcp.len",
 )
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("tshark") is None, reason="needs tshark: apt install tshark"
-)
+pytestmark = pytest.mark.programs("tshark")
 
 
 def run(command: list[str]) -> tuple[float, float, int]:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 from harness.evidence.verdicts import ExpectationFailed, Inconclusive
-from harness.lab.errors import HostGone, SandboxUnavailable
+from harness.lab.declared_programs import DeclaredPrograms
+from harness.lab.errors import HostGone, NotDeclared, SandboxUnavailable
 from harness.lab.host import Host
 from harness.lab.lab import Lab
 from harness.lab.opening import open_lab
@@ -28,6 +29,7 @@ from harness.plugin_markers import (
     MARKERS,
     cannot_run,
     claims_of,
+    declared_programs,
     lacking,
     problem_of,
     shortened_by,
@@ -181,6 +183,9 @@ def lab(
     with ExitStack() as stack:
         opened = _made(config, lambda: stack.enter_context(opening))
         _skip_without(lacking(opened, item.iter_markers()))
+        opened.declared = DeclaredPrograms(
+            declared_programs(item.iter_markers()), lambda: tmp_path_factory.mktemp("programs")
+        )
         opened.progress = Progress(config) if has_terminal(config) else None
         item.stash[LAB] = opened
         item.stash[FOLDER] = config.stash[REPORTER].folder(item.nodeid, tmp_path_factory)
@@ -243,9 +248,12 @@ def _verdict(item: pytest.Item, error: Exception) -> Exception:
 
 def _finish(item: pytest.Item) -> None:
     """Judge what is left; there is no line of the scenario that this could point at."""
+    lab = item.stash[LAB]
     try:
-        item.stash[LAB].finish()
-    except (ExpectationFailed, Inconclusive, HostGone) as error:
+        lab.finish()
+        if lab.declared is not None:
+            lab.declared.check_started()
+    except (ExpectationFailed, Inconclusive, HostGone, NotDeclared) as error:
         item.stash[UNSAID] = error
         problem = f"{type(error).__name__}: {error}"
     else:

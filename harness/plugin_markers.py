@@ -29,7 +29,8 @@ MARKERS = (
     "between them, loopback captured too",
     "cause(call, occurrence=N, stands_for=…): the call that is the cause of what this scenario "
     "shows, host and verb (client.iptables); --lab-without-cause withholds it",
-    "programs(*names): real programs that this scenario runs; skipped where one is missing",
+    "programs(*names): the programs that this scenario runs, and no other; skipped where one is "
+    "missing",
     "kernel(*names): what this scenario needs of the kernel (netem, …); skipped where it has not, "
     "also with --lab-require, because no package brings it: --lab-virtual runs it",
     "shortened(host={setting: value, …}): settings of a host that only make this scenario shorter, "

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import os
+import re
+import shlex
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 PACKAGES = {
     "nc": "netcat-openbsd",
@@ -28,27 +31,91 @@ PACKAGES = {
 }
 """Program -> package, as Debian names it."""
 
-FOR_TESTS = {"chromium": "chromium"}
+FOR_TESTS = {
+    "chromium": "chromium",
+    "ip6tables-translate": "iptables",
+}
 """The same for what no scenario runs: the harness's own tests look at its report with it."""
 
-EVERYWHERE = {
-    "sh": "dash",
-    "cat": "coreutils",
-    "sleep": "coreutils",
-    "true": "coreutils",
-    "yes": "coreutils",
-    "nsenter": "util-linux",
-    "unshare": "util-linux",
-}
-"""The same for programs that every Debian has, a bare container too."""
+_ESSENTIAL = """
+[ basename bash cat chgrp chmod chown cmp cp cut date dd df diff dirname du echo env expr false find
+getent grep groups gzip head hostname id install kill ln ls mkdir mkfifo mknod mktemp mount mv nice
+nohup nproc nsenter od paste perl printenv printf pwd readlink realpath rm rmdir sed seq setsid sh
+sha256sum sleep sort split stat stdbuf stty sync tac tail tar tee test timeout touch tr true
+truncate tty umount uname uniq unshare wc who whoami xargs yes
+"""
+EVERYWHERE = frozenset(_ESSENTIAL.split())
+"""What Debian's essential packages bring, a bare container's too: it need not be declared."""
 
-PACKAGES_BY_PROGRAM = PACKAGES | FOR_TESTS | EVERYWHERE
-"""All of them."""
+PACKAGES_BY_PROGRAM = PACKAGES | FOR_TESTS
+"""Both."""
 LIKENESS = 0.75
 """How much of a name must agree for it to be a misspelling: `ngnix` has 0.8 of `nginx`."""
 
 SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Where programs lie that an unprivileged user's PATH may not have."""
+
+
+_SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh"})
+_WORDS_OF_SHELLS = """
+. : alias bg break cd command continue declare do done echo elif else esac eval exec exit export
+false fg fi function getopts hash if jobs kill let local popd printf pushd pwd read readonly return
+set shift source test then time times trap true type typeset ulimit umask unalias unset until wait
+while [ [[ ! { }
+"""
+_SHELL_WORDS = frozenset(_WORDS_OF_SHELLS.split())
+"""Reserved words and builtins: dash(1), bash(1)."""
+_BEFORE_A_COMMAND = {
+    *("!", "{", "command", "do", "elif", "else", "eval", "exec", "if", "then", "time", "until"),
+    "while",
+}
+"""Those behind which a command stands."""
+_WITH_OTHER_WORDS = frozenset({"for", "case", "select"})
+"""Those whose line names no command before the next separator."""
+
+
+def commands_of(words: Sequence[str]) -> list[str]:
+    """The programs that a command line runs, as far as it shows: its first word, and a shell's.
+
+    A shell's script (``sh -c``) is read for words in the place of a command, in substitutions and
+    subshells too; what a variable holds is not seen, and no script's file is opened.
+    """
+    first = words[0]
+    commands = [first]
+    options = list(itertools.takewhile(lambda word: word.startswith("-"), words[1:]))
+    runs_text = any(not word.startswith("--") and "c" in word for word in options)
+    if os.path.basename(first) in _SHELLS and runs_text and len(words) > len(options) + 1:
+        commands += _commands_of_script(words[len(options) + 1])
+    return commands
+
+
+def _commands_of_script(script: str) -> Iterator[str]:
+    """The words of a shell's script that stand where a command does."""
+    lexer = shlex.shlex(script, posix=True, punctuation_chars="();<>|&\n`")
+    lexer.whitespace, lexer.whitespace_split = " \t\r", True
+    expected = True  # a command comes next
+    skipped = False  # the next word is a file's name
+    try:
+        for word in lexer:
+            if word and set(word) <= set("();<>|&\n`"):
+                skipped = word[-1] in "<>" or word in ("<&", ">&", "&>")
+                expected = expected if skipped else True
+                if word.startswith("<<"):
+                    return  # a text follows that is no script
+                continue
+            for inner in re.findall(r"\$\(([^()]*)\)", word):
+                yield from _commands_of_script(inner)
+            if skipped or not expected or re.match(r"\w+=", word) or word.isdigit():
+                skipped = False
+            elif word in _WITH_OTHER_WORDS or not re.fullmatch(r"[\w./+\[-]+", word):
+                expected = False
+            elif word in _SHELL_WORDS:
+                expected = word in _BEFORE_A_COMMAND
+            else:
+                expected = False
+                yield word
+    except ValueError:  # a quotation that does not end: the shell will say so
+        return
 
 
 def search_path(path: str | None) -> str:
@@ -74,7 +141,7 @@ def find_program(name: str) -> str | None:
 
 def intended_program(name: str) -> str | None:
     """The program that somebody meant who wrote this name; None: it may be meant as it is."""
-    if name in PACKAGES_BY_PROGRAM or find_program(name):
+    if name in PACKAGES_BY_PROGRAM or name in EVERYWHERE or find_program(name):
         return None
     return next(iter(difflib.get_close_matches(name, PACKAGES_BY_PROGRAM, 1, LIKENESS)), None)
 

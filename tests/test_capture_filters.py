@@ -15,11 +15,9 @@ from harness.lab import Host, Lab
 from harness.lab.errors import LabError
 from harness.lab.filtered_capture import Direction, FilteredCapture
 from harness.lab.program import Program
-from harness.programs import missing_program
 from tests.probe_traffic import send
 
-MISSING = missing_program("tcpdump") or missing_program("ping")
-pytestmark = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
+pytestmark = pytest.mark.programs("tcpdump", "ping")
 
 PROTOCOLS = (
     *("", "ip", "ip6", "arp", "tcp", "udp", "icmp", "icmp6", "ether proto 0x88b5", "not tcp"),

@@ -12,7 +12,6 @@ from harness.evidence.events import FramesLost, RuleChanged, SocketSeen, Step, S
 from harness.evidence.kernel_events import StateChanged
 from harness.evidence.timeline import Timeline
 from harness.lab import Host, Lab
-from harness.programs import missing_program
 from harness.report.capture_comments import AFTERWARDS
 from harness.report.folder import ALL_HOSTS, write_folder
 from harness.report.text import ladder, states_table, text_timeline
@@ -27,11 +26,6 @@ READERS = {
     "tcpdump": ("-nr",),
     "capinfos": (),
 }
-
-
-def needs(program: str) -> pytest.MarkDecorator:
-    advice = missing_program(program)
-    return pytest.mark.skipif(advice is not None, reason=str(advice))
 
 
 def seen(seconds: float, state: State) -> SocketSeen:
@@ -113,7 +107,9 @@ def lossy_folder(tmp_path: Path) -> Path:
     return tmp_path / "lossy"
 
 
-@pytest.mark.parametrize("program", [pytest.param(name, marks=needs(name)) for name in READERS])
+@pytest.mark.parametrize(
+    "program", [pytest.param(name, marks=pytest.mark.programs(name)) for name in READERS]
+)
 @pytest.mark.topology(loopback=True, router=True)
 def test_the_real_programs_open_all_of_it(
     folder: Path, lab_folder: Path, lossy_folder: Path, program: str
@@ -147,7 +143,7 @@ def test_one_that_lost_frames_is_read_back_too(lossy_folder: Path) -> None:
     assert (lost.host, lost.count) == ("server", 3)
 
 
-@needs("capinfos")
+@pytest.mark.programs("capinfos")
 def test_a_capture_of_nothing_says_what_happened(tmp_path: Path) -> None:
     empty = empty_timeline()
     empty.add(Step(at(0), "Nothing is sent."))
@@ -158,7 +154,7 @@ def test_a_capture_of_nothing_says_what_happened(tmp_path: Path) -> None:
         assert shown.stderr == ""
 
 
-@needs("tshark")
+@pytest.mark.programs("tshark")
 class TestComments:
     def test_on_the_frame_that_follows(self, folder: Path) -> None:
         first, second, third, fourth = comments(folder / "client.pcapng")
@@ -194,7 +190,7 @@ class TestComments:
         assert whole.count("Step: A connection") == 1
 
 
-@needs("tshark")
+@pytest.mark.programs("tshark")
 def test_the_capture_of_all_is_in_order_and_names_every_interface(folder: Path) -> None:
     fields = ("frame.interface_name", "frame.time_epoch", "frame.packet_flags_direction")
     command = ["tshark", "-r", str(folder / ALL_HOSTS), "-T", "fields"]
@@ -213,7 +209,7 @@ def test_the_capture_of_all_is_in_order_and_names_every_interface(folder: Path) 
     assert [row[2] for row in rows[:2]] == ["0x00000002", "0x00000001"]
 
 
-@needs("tshark")
+@pytest.mark.programs("tshark")
 def test_losses_are_in_the_captures(timeline: Timeline, tmp_path: Path) -> None:
     timeline.add(FramesLost(at(1), "server", 3))
     write_folder(timeline, tmp_path)

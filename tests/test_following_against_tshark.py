@@ -4,7 +4,6 @@ SOCKSTATES_CAPTURES names a folder: every capture below it is compared, as CI do
 its own run of the scenarios.
 """
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,9 +25,7 @@ from tests.real_captures import over_real_captures, real_captures
 
 SEEDS = (1, 2, 3, 4)
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("tshark") is None, reason="needs tshark: apt install tshark"
-)
+pytestmark = pytest.mark.programs("tshark")
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -4,6 +4,7 @@ Each word once where it holds, once where not.
 """
 
 import errno
+import sys
 
 import pytest
 
@@ -45,7 +46,7 @@ def test_a_program_s_connections_are_its_own(client: Host, server: Host) -> None
     listener = server.listen(port=80)
     client.connect(listener).client.reaches(ESTABLISHED)
     text = "import socket; s = socket.create_connection(('server', 80)); input()"
-    program = client.start(["python3", "-c", text])
+    program = client.start([sys.executable, "-c", text])
     client.counts(ESTABLISHED, 1, owner=program)
     client.counts(ESTABLISHED, 2)
 

@@ -1,7 +1,6 @@
 """What people read when something is wrong: the thing, the place, the next step, on one screen."""
 
 import errno
-import shutil
 from collections.abc import Callable
 
 import pytest
@@ -179,13 +178,16 @@ class TestWhatIsNotThere:
         )  # fmt: skip
 
     def test_a_program_that_is_not_installed(self, client: Host) -> None:
+        client.lab.declared = None
         said(LabError, lambda: client.start("no-such-program -x"), "client", "not installed")
 
+    def test_a_program_that_is_not_declared(self, client: Host) -> None:
+        said(LabError, lambda: client.start("nc server 80"), "client", "declare nc", "programs(")
+
+    @pytest.mark.programs("unshare", "sh")
     @pytest.mark.parametrize("limit", ["net", "pid", "mnt"])
     def test_a_privilege(self, runs: Runs, limit: str) -> None:
         """In a user namespace that may have no further namespaces of that kind."""
-        if shutil.which("unshare") is None:
-            pytest.skip("unshare is not installed; Debian's package util-linux has it")
         runs.write("def test_it(lab):\n    pass\n")
         script = f'echo 0 > /proc/sys/user/max_{limit}_namespaces && exec "$@"'
         result = runs.run_command("unshare", "-Ur", "sh", "-c", script, "sh", *runs.command())

@@ -7,7 +7,6 @@ grammar: what comes is sent on to somebody else, or to another port; what is sen
 import errno
 import re
 import shlex
-import shutil
 
 import pytest
 from pyroute2 import NFTSocket
@@ -32,10 +31,7 @@ from tests.rule_twins import Twin, pin_to_one_processor
 from tests.test_rules_against_iptables import normalised
 
 PROGRAMS = ("iptables", "ip6tables", "iptables-translate", "ip6tables-translate", "nft")
-MISSING = [program for program in PROGRAMS if shutil.which(program) is None]
-against_iptables = pytest.mark.skipif(
-    bool(MISSING), reason=f"needs the packages iptables and nftables (missing: {MISSING})"
-)
+against_iptables = pytest.mark.programs(*PROGRAMS)
 NAMES: dict[Family, str] = {4: "iptables", 6: "ip6tables"}
 HOSTS = HostAddresses(
     {"beyond": ("10.0.2.2", "fd00:0:0:2::2"), "sender": ("10.0.0.9", "fd00::9")},

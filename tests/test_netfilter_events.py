@@ -4,9 +4,9 @@ import contextlib
 import errno
 import selectors
 import socket
-import subprocess
 
 import pytest
+from pyroute2 import IPRoute
 
 from harness.evidence.events import Event
 from harness.evidence.kernel_events import FilterDecided, FlowChanged, RecordsLost, WitnessJoined
@@ -30,7 +30,8 @@ class NothingBeside(Table):
 
 
 def _loopback_up() -> None:
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    with IPRoute() as route:
+        route.link("set", index=socket.if_nametoindex("lo"), state="up")
 
 
 def _connect_and_close() -> None:

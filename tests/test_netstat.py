@@ -193,7 +193,7 @@ def real_netstat(host: Host) -> list[str]:
     return program.output.decode().splitlines()
 
 
-@pytest.mark.programs("netstat")
+@pytest.mark.programs("netstat", "python3")
 def test_sockets_of_several_processes_and_of_both_families(
     lab: Lab, client: Host, server: Host
 ) -> None:

@@ -21,7 +21,6 @@ from scapy.packet import Raw
 from harness.evidence.capture_file import CaptureFile
 from harness.evidence.frames import CapturedFrame
 from harness.lab import Host, Lab
-from harness.programs import missing_program
 from harness.report.folder import write_folder
 from harness.report.pcapng import write_pcapng
 from harness.tcp.dissect import dissect
@@ -42,9 +41,7 @@ ZONE = "America/St_Johns"
 TIME = 1_700_000_000_123_456_789
 
 
-MISSING = missing_program("tcpdump")
-# Whoever names captures wants them judged: no skip then.
-pytestmark = pytest.mark.skipif(MISSING is not None and not FOLDER, reason=str(MISSING))
+pytestmark = pytest.mark.programs("tcpdump")
 
 
 class Talk:

@@ -1,4 +1,3 @@
-import shutil
 import struct
 import subprocess
 from pathlib import Path
@@ -25,12 +24,6 @@ FRAMES = [
 ]
 
 
-def needs(program: str, package: str) -> pytest.MarkDecorator:
-    return pytest.mark.skipif(
-        shutil.which(program) is None, reason=f"needs {program}: apt install {package}"
-    )
-
-
 @pytest.fixture
 def capture(tmp_path: Path) -> Path:
     path = tmp_path / "capture.pcapng"
@@ -53,7 +46,7 @@ def run(*command: str, path: Path) -> subprocess.CompletedProcess[str]:
         return subprocess.run(command, stdin=file, capture_output=True, text=True, check=True)
 
 
-@needs("tshark", "tshark")
+@pytest.mark.programs("tshark")
 def test_tshark_reads_all_that_was_written(capture: Path) -> None:
     fields = (
         "frame.time_epoch",
@@ -77,7 +70,7 @@ def _complaints(text: str) -> list[str]:
     return [line for line in text.splitlines() if "Running as user" not in line]
 
 
-@needs("capinfos", "wireshark-common")
+@pytest.mark.programs("capinfos")
 def test_capinfos_reads_what_is_said_about_the_capture(capture: Path) -> None:
     ran = subprocess.run(["capinfos", capture], capture_output=True, text=True, check=True)
     for said in (
@@ -97,14 +90,14 @@ def test_capinfos_reads_what_is_said_about_the_capture(capture: Path) -> None:
     assert _complaints(ran.stderr) == []
 
 
-@needs("tshark", "tshark")
+@pytest.mark.programs("tshark")
 def test_tshark_reads_the_losses(capture: Path) -> None:
     ran = run("tshark", "-r", "-", "-X", "read_format:MIME Files Format", "-V", path=capture)
     assert _complaints(ran.stderr) == []
     assert "Number of Dropped Packets: 1" in ran.stdout
 
 
-@needs("tcpdump", "tcpdump")
+@pytest.mark.programs("tcpdump")
 def test_tcpdump_reads_it(capture: Path) -> None:
     ran = run("tcpdump", "-nnS", "-tt", "--nano", "-r", "-", path=capture)
     assert ran.stdout.splitlines()[:2] == [
@@ -116,8 +109,8 @@ def test_tcpdump_reads_it(capture: Path) -> None:
     assert len(ran.stdout.splitlines()) == 3
 
 
-@needs("tcpdump", "tcpdump")
-@needs("tshark", "tshark")
+@pytest.mark.programs("tcpdump")
+@pytest.mark.programs("tshark")
 def test_a_capture_of_nothing_is_a_file_too(tmp_path: Path) -> None:
     path = tmp_path / "nothing.pcapng"
     write_pcapng(path, [], [CaptureInterface("client:eth0", received=0, dropped=0)])

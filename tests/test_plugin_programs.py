@@ -7,6 +7,7 @@ import pytest
 
 from harness import programs
 from harness.plugin_programs import packages_text
+from harness.programs import commands_of
 from tests.scenario_runs import Runs, runs
 
 pytest_plugins = ["pytester"]
@@ -107,3 +108,91 @@ def test_an_unprivileged_user_is_told_to_use_sudo() -> None:
 )
 def test_a_misspelling_is_told_from_an_unknown_program(name: str, intended: str | None) -> None:
     assert programs.intended_program(name) == intended
+
+
+@pytest.mark.parametrize(
+    ("words", "commands"),
+    [
+        (["ping", "server"], ["ping"]),
+        (["sh", "-c", "ping server && exec nc -l 80"], ["sh", "ping", "nc"]),
+        (["sh", "-c", "X=1 nc server | cat >/tmp/ping"], ["sh", "nc", "cat"]),
+        (
+            ["bash", "-ec", "while read l; do (ss -t) & done <ip\ncurl x # ping"],
+            ["bash", "ss", "curl"],
+        ),
+        (["sh", "-c", 'a=$(ip route); echo "$(ss) ping"; `nft list`'], ["sh", "ip", "ss", "nft"]),
+        (["sh", "-c", 'trap "" INT; exec 3<&0; "$@" ping', "sh", "nc"], ["sh"]),
+        (["sh", "-c", "for ping in nc ss; do true; done; if curl x; then :; fi"], ["sh", "curl"]),
+        (["sh", "-c", "cat <<END\nping\nEND"], ["sh", "cat"]),
+        (["sh", "-c", "nc 'not ended"], ["sh", "nc"]),
+        (["sh", "nc"], ["sh"]),
+        (["sh"], ["sh"]),
+    ],
+)
+def test_the_commands_of_a_command_line(words: list[str], commands: list[str]) -> None:
+    assert commands_of(words) == commands
+
+
+UNDECLARED = """
+    import os, sys
+    from pathlib import Path
+
+    CHILD = "import subprocess; subprocess.run(['ping', '-c', '1', 'server'])"
+
+    @pytest.mark.parametrize(
+        "command",
+        [
+            "ping -c 1 server",
+            "/usr/bin/ping -c 1 server",
+            ["sh", "-c", "true; ping -c 1 server || true"],
+            ["xargs", "ping"],
+            [sys.executable, "-c", CHILD],
+        ],
+        ids=["name", "path", "shell", "launcher", "child"],
+    )
+    @pytest.mark.programs("curl", "sh")
+    def test_it(lab, client, command):
+        program = client.start(command)
+        program.close_input()
+        program.ends()
+"""
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_an_undeclared_program_fails_installed_or_not(
+    runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installed: bool
+) -> None:
+    for name in ("curl", *(["ping"] if installed else [])):
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    runs.write(UNDECLARED)
+    result = runs.run()
+    result.assert_outcomes(failed=5)
+    marker = '@pytest.mark.programs("curl", "ping", "sh")'
+    assert result.stdout.str().count(f"Write above it: {marker}.") >= 5
+    result.stdout.fnmatch_lines(
+        [
+            "*NotDeclared: client runs 'ping -c 1 server', but the scenario does not declare ping*",
+            "*a program of this scenario started ping, which it does not declare.*",
+        ]
+    )
+
+
+def test_what_need_not_be_declared(runs: Runs, tmp_path: Path) -> None:
+    own = tmp_path / "service"
+    own.write_text("#!/bin/sh\ncat /dev/null; exec sleep 0\n")
+    own.chmod(0o755)
+    runs.write(
+        f"""
+        import os, sys
+
+        def test_it(lab, client):
+            client.start([sys.executable, "-c", "pass"]).ends(0)
+            client.start({str(own)!r}).ends(0)
+            client.start("./service", directory={str(tmp_path)!r}).ends(0)
+            client.start("service", environment={{"PATH": {f"{tmp_path}:/usr/bin:/bin"!r}}}).ends(0)
+            client.start(["sh", "-c", "sleep 0"]).ends(0)
+        """
+    )
+    runs.run().assert_outcomes(passed=1)

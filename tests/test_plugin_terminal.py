@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -42,12 +41,11 @@ def enter_commands(written: str) -> dict[str, str]:
 
 
 def on_host(command: str, script: str) -> list[str]:
-    if shutil.which("nsenter") is None:
-        pytest.skip("nsenter is not installed; Debian's package util-linux has it")
     words = [*command.split(), "sh", "-c", script]
     return subprocess.run(words, capture_output=True, text=True, check=True).stdout.split("\n")
 
 
+@pytest.mark.programs("nsenter", "sh")
 class TestKeep:
     def test_each_host_can_be_entered_until_enter_is_pressed(self, runs: Runs) -> None:
         runs.write(CONNECTED + FAILING)

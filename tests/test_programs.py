@@ -11,7 +11,7 @@ from harness.evidence.verdicts import ExpectationFailed
 from harness.lab import Host, Lab, LabError, Sandbox, open_lab
 from harness.lab.program_streams import LARGEST_OUTPUT
 from harness.lab.programs import program_environment
-from harness.programs import PACKAGES, find_program, missing_program, search_path
+from harness.programs import PACKAGES_BY_PROGRAM, find_program, missing_program, search_path
 
 pytestmark = pytest.mark.families("ipv4")
 
@@ -170,7 +170,8 @@ def test_commands_that_cannot_run(
     ):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(mode)
-    monkeypatch.setitem(PACKAGES, "no-such-nc", "netcat")
+    monkeypatch.setitem(PACKAGES_BY_PROGRAM, "no-such-nc", "netcat")
+    server.lab.declared = None
     with pytest.raises(LabError, match=expected) as error:
         server.start(command.format(folder=tmp_path))
     assert "server" in screenful(error)

@@ -1,6 +1,7 @@
 """The reading of iptables' syntax: what is understood, and how what is not is refused."""
 
 import pickle
+import socket
 
 import pytest
 from hypothesis import given, settings
@@ -23,6 +24,22 @@ from tests.rule_grammar import lines
 from tests.rule_lines import HOSTS, rule_of
 
 
+def test_a_port_by_the_name_of_its_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bare machine has no /etc/services."""
+    known = {("http", "tcp"): 80}
+
+    def look_up(name: str, transport: str) -> int:
+        if (name, transport) not in known:
+            raise OSError("service/proto not found")
+        return known[name, transport]
+
+    monkeypatch.setattr(socket, "getservbyname", look_up)
+    spelled = spell_rule(rule_of("-A INPUT -p TCP --dport=http"))
+    assert spelled == "-A INPUT -p tcp -m tcp --dport 80"
+    with pytest.raises(RuleSyntaxError, match="no udp service is called 'http'"):
+        parse("-A INPUT -p udp --dport http")
+
+
 @pytest.mark.parametrize(
     ("line", "spelled"),
     [
@@ -32,7 +49,7 @@ from tests.rule_lines import HOSTS, rule_of
         ("-A INPUT -s 0/0 -j DROP", "-A INPUT -j DROP"),
         ("-A INPUT ! -d fd00::1", "-A INPUT ! -d fd00::1/128"),
         ("-A FORWARD -i eth+ ! -o lo", "-A FORWARD -i eth+ ! -o lo"),
-        ("-A INPUT -p TCP --dport=http", "-A INPUT -p tcp -m tcp --dport 80"),
+        ("-A INPUT -p TCP --dport=80", "-A INPUT -p tcp -m tcp --dport 80"),
         ("-A INPUT -m tcp -p tcp ! --sport 80:", "-A INPUT -p tcp -m tcp ! --sport 80:65535"),
         (
             "-A INPUT -p tcp ! --syn",

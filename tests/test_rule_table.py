@@ -2,7 +2,6 @@
 
 import errno
 import pickle
-import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -53,17 +52,11 @@ def printed(*words: str) -> str:
     return subprocess.run(words, capture_output=True, text=True, check=True).stdout
 
 
-def needs(program: str) -> pytest.MarkDecorator:
-    package = {"nft": "nftables"}.get(program, program)
-    missing = shutil.which(program) is None
-    return pytest.mark.skipif(missing, reason=f"needs the package {package}")
-
-
 def sources(table: Table, family: int = 4) -> list[str]:
     return [line.split()[3] for line in table.listing(4 if family == 4 else 6)[3:]]
 
 
-@needs("iptables")
+@pytest.mark.programs("iptables")
 def test_rules_stand_in_the_order_of_the_commands() -> None:
     def body(table: Table) -> None:
         for line in (
@@ -127,7 +120,7 @@ def test_a_suspended_rule_comes_back_to_its_place() -> None:
     with_table(body)
 
 
-@needs("nft")
+@pytest.mark.programs("nft")
 def test_a_policy_is_set_and_flushing_leaves_it() -> None:
     def body(table: Table) -> None:
         table.apply(parse("-F"))
@@ -151,7 +144,7 @@ def test_what_a_policy_dropped_is_its_own_also_when_it_is_told_after_its_end() -
     with_table(body)
 
 
-@needs("nft")
+@pytest.mark.programs("nft")
 def test_what_the_kernel_refuses_is_one_error_that_names_the_rule() -> None:
     def body(table: Table) -> None:
         add(table, "-A INPUT -j DROP")

@@ -12,7 +12,6 @@ within six standard deviations), and limits that refill while the packets pass (
 import math
 import re
 import shlex
-import shutil
 from collections import Counter
 from itertools import zip_longest
 
@@ -26,10 +25,7 @@ from tests.rule_probes import probes
 from tests.rule_twins import Twin, pin_to_one_processor
 
 PROGRAMS = ("iptables", "ip6tables", "iptables-translate", "ip6tables-translate", "nft")
-MISSING = [program for program in PROGRAMS if shutil.which(program) is None]
-pytestmark = pytest.mark.skipif(
-    bool(MISSING), reason=f"needs the packages iptables and nftables (missing: {MISSING})"
-)
+pytestmark = pytest.mark.programs(*PROGRAMS)
 
 SEED, COUNT = 20240229, 250
 NAMES: dict[Family, str] = {4: "iptables", 6: "ip6tables"}

@@ -4,7 +4,6 @@ SOCKSTATES_CAPTURES names a folder: every capture below it is compared too.
 """
 
 import random
-import shutil
 from pathlib import Path
 
 import pytest
@@ -27,10 +26,7 @@ from tests.tls_talks import (
     write_pcap,
 )
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("tshark") is None or shutil.which("openssl") is None,
-    reason="needs tshark and openssl: apt install tshark openssl",
-)
+pytestmark = pytest.mark.programs("tshark", "openssl")
 TALKS = {"rsa": (TLS_1_2, RSA), "1.2": (TLS_1_2, ""), "1.3": (TLS_1_3, "")}
 
 

@@ -1,6 +1,5 @@
 """Keys from the octets and the server's private key: judged by OpenSSL's key log, and by tshark."""
 
-import shutil
 import ssl
 import subprocess
 from dataclasses import replace
@@ -25,9 +24,7 @@ from tests.tls_talks import (
     write_pcap,
 )
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("openssl") is None, reason="needs openssl: apt install openssl"
-)
+pytestmark = pytest.mark.programs("openssl")
 NO_EXTENDED_MASTER_SECRET, NO_ENCRYPT_THEN_MAC = 1 << 0, 1 << 19
 """Options of OpenSSL's ssl.h that Python has no names for."""
 OPENSSL_NAMES = {
@@ -81,7 +78,7 @@ def test_cbc_with_its_mac_inside(certificate: tuple[Path, Path], tmp_path: Path,
     assert (found.client_data, found.server_data) == (b"hello" * 9000, b"HELLO" * 9000)
 
 
-@pytest.mark.skipif(shutil.which("tshark") is None, reason="needs tshark: apt install tshark")
+@pytest.mark.programs("tshark")
 @pytest.mark.parametrize("name", OPENSSL_NAMES)
 def test_tshark_decrypts_with_our_key_log_line(
     certificate: tuple[Path, Path], tmp_path: Path, name: str

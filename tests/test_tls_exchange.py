@@ -1,6 +1,5 @@
 """What both sides said in TLS, against a script of it, and what is said where they differ."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -19,9 +18,7 @@ from tests.tls_talks import (
     talk,
 )
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("openssl") is None, reason="needs openssl: apt install openssl"
-)
+pytestmark = pytest.mark.programs("openssl")
 IN_1_2 = """
     client: ClientHello
     server: ServerHello, Certificate, ServerHelloDone

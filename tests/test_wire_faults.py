@@ -1,5 +1,6 @@
 """What the words of a wire do: which segments, in which order, how often, and what is refused."""
 
+import sys
 from typing import Any
 
 import pytest
@@ -36,6 +37,20 @@ def connection(client: Host, server: Host, wire: Wire) -> Connection:
     return made
 
 
+ROUTE = """
+import socket, sys
+from pyroute2 import IPRoute
+RTAX_RTO_MIN = 13  # linux/rtnetlink.h; the kernel heeds it where it is locked
+with IPRoute() as route:
+    route.route(
+        "add",
+        dst=sys.argv[1],
+        oif=socket.if_nametoindex("eth0"),
+        metrics={"lock": 1 << RTAX_RTO_MIN, "rto_min": 60_000},
+    )
+"""
+
+
 @pytest.fixture
 def steady(client: Host, server: Host) -> None:
     """For connections of later: nothing is sent a second time within the minute.
@@ -43,7 +58,7 @@ def steady(client: Host, server: Host) -> None:
     The client would after 200 ms (TCP_RTO_MIN), and where many tests run at once the wire can wait
     longer than that for a processor. A route's rto_min every kernel has; ip-route(8).
     """
-    client.start(f"ip route add {server.address} dev eth0 rto_min 60s").ends(0)
+    client.start([sys.executable, "-c", ROUTE, server.address]).ends(0)
 
 
 def acts(lab: Lab) -> list[tuple[str, int]]:

@@ -15,6 +15,10 @@ class KernelLacks(LabError):
     """The kernel lacks what was asked for, and no package brings it; the message says the ways."""
 
 
+class NotDeclared(LabError):
+    """A scenario starts a program that its markers do not name; the message has the marker."""
+
+
 class HostGone(LabError):
     """A host's agent has ended: nothing on that host can be asked or done any more."""
 

@@ -165,16 +165,23 @@ class Host(SocketHost):
         """Run a program on this host: a command line (no shell), or its words.
 
         Its output goes into the evidence. Host names resolve to the lab's hosts. Wait for what it
-        does with :meth:`Program.listens`, :meth:`Program.connects` or :meth:`Program.ends`.
+        does with :meth:`Program.listens`, :meth:`Program.connects` or :meth:`Program.ends`. In a
+        scenario it must be declared, with ``@pytest.mark.programs``, but for Python
+        (``sys.executable``), files of the scenario's own, and what every Debian has (``sh``).
+        Errors: LabError where it is not, or where it cannot be started.
         """
         words = tuple(shlex.split(command)) if isinstance(command, str) else tuple(command)
         if not words:
             raise LabError(f"{self.name}: start what? The command is empty.")
+        variables = {"PYTHONUNBUFFERED": "1", **(environment or {})}
+        if self.lab.declared is not None:
+            self.lab.declared.check(self.name, words, variables.get("PATH"))
+            variables = self.lab.declared.environment(variables)
         try:
             number, pid = self.ask(
                 "start",
                 command=words,
-                environment={"PYTHONUNBUFFERED": "1", **(environment or {})},
+                environment=variables,
                 directory=directory,
             )
         except OSError as error:

@@ -22,6 +22,7 @@ from harness.evidence.verdicts import ExpectationFailed, Inconclusive
 from harness.lab.attribution import Place
 from harness.lab.call import Call
 from harness.lab.deadlines import Deadlines
+from harness.lab.declared_programs import DeclaredPrograms
 from harness.lab.errors import HostGone, LabError
 from harness.lab.host import Host
 from harness.lab.line import Line
@@ -56,6 +57,8 @@ class Lab:
         self.settings: dict[str, dict[str, str]] = {}
         self.links: list[Link] = []
         self.deadlines = Deadlines(self)
+        self.declared: DeclaredPrograms | None = None
+        """What may be started; None: everything."""
         self.progress: Progress | None = None
         self.keep = False
         """Leave the hosts up when the scenario is over."""

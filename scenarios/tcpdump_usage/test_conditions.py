@@ -9,7 +9,7 @@ from scenarios.tcpdump_usage.conftest import Tcpdump
 
 
 @pytest.mark.claims("T3", "T4", "T5")
-@pytest.mark.programs("tcpdump", "nginx", "curl")
+@pytest.mark.programs("tcpdump", "nginx", "curl", "ping")
 @pytest.mark.cause("client.start")
 def test_ports_and_hosts(
     lab: Lab,
