@@ -21,6 +21,7 @@ import pytest
 from harness.plugin_pages import CRASHED, RUN, write_index
 from harness.plugin_reports import EVIDENCE
 from harness.plugin_terminal import COLUMNS
+from harness.report.folder import Folder
 from harness.virtual.errors import GuestFailed
 from harness.virtual.exchange import VARIABLE, Exchange, Told
 from harness.virtual.guest import POLL, Guest
@@ -137,7 +138,8 @@ class Host:
         arguments = [*self._config.invocation_params.args, f"--basetemp={exchange.kept(number)}"]
         if self._config.option.lab_report:
             report = self._report_folder(kernel)
-            report.mkdir(parents=True, exist_ok=True)
+            with Folder(report):
+                pass  # there it is
             shared.append(report)
             arguments.append(f"--lab-report={report}")
         environment = dict(os.environ)

@@ -10,6 +10,8 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -23,8 +25,9 @@ from harness.plugin import LAB, UNSAID
 from harness.plugin_entries import facts_of
 from harness.plugin_ledger import LEDGER, asked_for_all
 from harness.plugin_markers import claims_of
-from harness.plugin_reports import folder_name
+from harness.plugin_reports import UNWRITTEN, folder_name
 from harness.report.claims_file import LEDGER_FILE, ledger_json
+from harness.report.folder import Folder
 from harness.report.html.claims import CLAIMS_FILE, claims_page, showings
 from harness.report.html.index import index_page
 from harness.report.html.page import scenario_page
@@ -39,11 +42,13 @@ from harness.report.html.results import (
     write_result,
 )
 from harness.report.html.states import states_reached
+from harness.report.terminal import harmless_line
 from harness.system import system_text
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+UNWRITTEN_OF_REPORT = "lab_unwritten"
 RUN = pytest.StashKey[str]()
 """Which run this is; the same in all its processes."""
 ELSEWHERE = pytest.StashKey[str]()
@@ -62,6 +67,15 @@ class WorkerNode(Protocol):
     workerinput: dict[str, object]
 
 
+@contextmanager
+def unwritten_noted(config: pytest.Config) -> Iterator[None]:
+    """Inside, a file that cannot be written is noted; verdicts come whatever the disk does."""
+    try:
+        yield
+    except OSError as error:
+        config.stash[UNWRITTEN].append(told(error))
+
+
 @dataclass(frozen=True, slots=True)
 class Phase:
     """How setup, call or teardown of a scenario went."""
@@ -78,8 +92,27 @@ def pytest_configure(config: pytest.Config) -> None:
     given = getattr(config, "workerinput", {})
     config.stash[RUN] = str(given.get("lab_run", f"{time.time_ns()}-{os.getpid()}"))
     base = _base(config)
-    if base is not None and not given:
-        config.pluginmanager.register(Crashes(base.absolute(), config.stash[RUN]))
+    config.stash[UNWRITTEN] = []
+    if base is not None and not given and not config.option.collectonly:
+        _check(base)
+        config.pluginmanager.register(Crashes(config, base.absolute()))
+
+
+def _check(base: Path) -> None:
+    """A report that cannot be written is told before anything runs."""
+    try:
+        with Folder(base) as folder:
+            folder.check()
+    except OSError as error:
+        raise pytest.UsageError(
+            f"--lab-report {base}: nothing can be written there: {harmless_line(told(error))}"
+        ) from None
+
+
+def told(error: OSError) -> str:
+    """What went wrong, and with which file."""
+    reason = error.strerror or str(error)
+    return f"{reason}: {error.filename}" if error.filename else reason
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -119,6 +152,9 @@ def pytest_runtest_makereport(
             isinstance(error, Inconclusive) or isinstance(unsaid, Inconclusive),
         )
         item.stash.setdefault(PHASES, []).append(phase)
+    if item.config.stash[UNWRITTEN]:
+        setattr(report, UNWRITTEN_OF_REPORT, [*item.config.stash[UNWRITTEN]])
+        item.config.stash[UNWRITTEN].clear()
     return report
 
 
@@ -143,7 +179,8 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
     finally:
         base = _base(item.config)
         if base is not None and _is_scenario(item):
-            _write(item, base, sys.exc_info()[1])
+            with unwritten_noted(item.config):
+                _write(item, base, sys.exc_info()[1])
 
 
 def _write(item: pytest.Item, base: Path, problem: BaseException | None) -> None:
@@ -172,14 +209,13 @@ def _write(item: pytest.Item, base: Path, problem: BaseException | None) -> None
         message="\n\n".join(phase.message for phase in phases if phase.message),
         page=lab is not None,
     )
-    folder = base / result.folder
-    if lab is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        text = scenario_page(lab.timeline, result, versions(), _evidence(folder), sentences)
-        (folder / PAGE_FILE).write_text(text, encoding="utf-8")
-    else:
-        (folder / PAGE_FILE).unlink(missing_ok=True)  # an earlier run's
     write_result(result, base)
+    with Folder(base) as report, report.below(result.folder) as folder:
+        if lab is not None:
+            text = scenario_page(lab.timeline, result, versions(), _evidence(folder), sentences)
+            folder.write_text(PAGE_FILE, text)
+        else:
+            folder.remove(PAGE_FILE)  # an earlier run's
 
 
 def verdict(phases: list[Phase]) -> Verdict:
@@ -204,11 +240,9 @@ def _family(item: pytest.Item) -> str:
     return str(call.params.get("lab_family", "")) if call else ""
 
 
-def _evidence(folder: Path) -> list[str]:
+def _evidence(folder: Folder) -> list[str]:
     """The files beside the page."""
-    return sorted(
-        path.name for path in folder.iterdir() if path.name not in (PAGE_FILE, RESULT_FILE)
-    )
+    return [name for name in folder.names() if name not in (PAGE_FILE, RESULT_FILE)]
 
 
 def versions(kernel: str = "") -> dict[str, str]:
@@ -221,11 +255,13 @@ def versions(kernel: str = "") -> dict[str, str]:
 class Crashes:
     """Writes down the scenarios in which a process died, which could not do so itself."""
 
-    def __init__(self, base: Path, run: str) -> None:
-        self._base, self._run = base, run
+    def __init__(self, config: pytest.Config, base: Path) -> None:
+        self._config, self._base, self._run = config, base, config.stash[RUN]
+        self._unwritten: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Told of every report, those of workers too."""
+        self._unwritten += getattr(report, UNWRITTEN_OF_REPORT, ())
         if report.when != CRASHED:
             return
         result = Result(
@@ -237,8 +273,27 @@ class Crashes:
             when=time.time_ns(),
             message=report.longreprtext,
         )
-        (self._base / result.folder / PAGE_FILE).unlink(missing_ok=True)
-        write_result(result, self._base)
+        with unwritten_noted(self._config):
+            with Folder(self._base) as base, base.below(result.folder) as folder:
+                folder.remove(PAGE_FILE)
+            write_result(result, self._base)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """A report that was asked for and is not whole makes a run red."""
+        own = self._config.stash[UNWRITTEN]
+        self._unwritten += own
+        if self._unwritten and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say in one line what is missing."""
+        if self._unwritten:
+            count, first = len(self._unwritten), harmless_line(self._unwritten[0])
+            terminalreporter.write_line(
+                f"lab report: not whole, {count} times something could not be written: {first}",
+                red=True,
+            )
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -247,19 +302,20 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     base = _base(config)
     if base is None or hasattr(config, "workerinput") or config.option.collectonly:
         return
-    write_index(session, base, config.stash.get(ELSEWHERE, ""))
+    with unwritten_noted(config):
+        write_index(session, base, config.stash.get(ELSEWHERE, ""))
 
 
 def write_index(session: pytest.Session, base: Path, kernel: str = "") -> None:
     """Write the index of what this run left in a folder, on `kernel` if that is not our own."""
     config = session.config
-    base.mkdir(parents=True, exist_ok=True)
     run = config.stash[RUN]
     results = read_results(base)
     mark_stale(base, [result for result in results if result.run != run])
     sentences = config.stash[LEDGER].sentences
     index = index_page(results, run, versions(kernel), sentences)
-    (base / INDEX_FILE).write_text(index, encoding="utf-8")
+    with Folder(base) as folder:
+        folder.write_text(INDEX_FILE, index)
     _write_claims(session, base, [result for result in results if result.run == run], kernel)
 
 
@@ -267,13 +323,15 @@ def _write_claims(session: pytest.Session, base: Path, results: list[Result], ke
     """The ledger's page and file; those of an earlier run go where there is no ledger."""
     ledger = session.config.stash[LEDGER]
     if not ledger.articles:
-        for name in (CLAIMS_FILE, LEDGER_FILE):
-            (base / name).unlink(missing_ok=True)
+        with Folder(base) as folder:
+            for name in (CLAIMS_FILE, LEDGER_FILE):
+                folder.remove(name)
         return
     judgements = judge(ledger, showings(results), whole=asked_for_all(session))
     text = claims_page(ledger, judgements, versions(kernel))
-    (base / CLAIMS_FILE).write_text(text, encoding="utf-8")
-    (base / LEDGER_FILE).write_text(ledger_json(ledger, judgements), encoding="utf-8")
+    with Folder(base) as folder:
+        folder.write_text(CLAIMS_FILE, text)
+        folder.write_text(LEDGER_FILE, ledger_json(ledger, judgements))
 
 
 def pytest_terminal_summary(

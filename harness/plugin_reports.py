@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from harness.lab.lab import Lab
 
 LAST_SEGMENTS = 12
+UNWRITTEN: pytest.StashKey[list[str]] = pytest.StashKey()
+"""What of the report could not be written, until a test's report tells of it."""
 EVIDENCE = "lab_evidence"
 """What a guest is told: where evidence is to go that the host can read at once."""
 
@@ -51,14 +53,25 @@ class Reporter:
     def save(self, lab: Lab, folder: Path) -> None:
         """Write captures and timeline, when asked for."""
         if self._chosen is not None:
+            self._write(lab, folder)
+
+    def _write(self, lab: Lab, folder: Path) -> str:
+        """Write evidence; where that fails, what to say in its place."""
+        try:
             write_folder(lab.timeline, folder)
+        except OSError as error:
+            reason = f"{error.strerror or error}: {error.filename or folder}"
+            if self._chosen is not None:
+                self._config.stash[UNWRITTEN].append(reason)
+            return f"not written: {reason}"
+        return str(folder)
 
     def explain(self, item: pytest.Item, lab: Lab, folder: Path, report: pytest.TestReport) -> None:
         """Add a section to the report of a failed scenario."""
         with suppress(HostGone):  # what a host recorded until it went is there
             lab.settle()
         lab.count_rules()
-        write_folder(lab.timeline, folder)
+        evidence = self._write(lab, folder)
         timeline = lab.timeline
         segments, width = len(timeline.wire), self._config.stash[COLUMNS]
         whole = segments <= LAST_SEGMENTS or self._config.getoption("lab_ladder")
@@ -74,7 +87,7 @@ class Reporter:
             "settings  " + "\n          ".join(changed_settings(timeline) or ["as in every lab"]),
             *(f"CAUTION   {hole}: this run may prove nothing" for hole in holes(timeline)),
             *(f"call      {each.unjudged_failure}" for each in lab.calls if each.unjudged_failure),
-            f"evidence  {folder}",
+            f"evidence  {evidence}",
             f"again     {again_command(item)}",
         ]
         title = harmless_line(f"lab: {timeline.title}")

@@ -1,11 +1,20 @@
-"""A scenario's evidence as files: captures of each host and of all, the timeline, the ladder."""
+"""A scenario's evidence as files: captures of each host and of all, the timeline, the ladder.
+
+Every file of a report is written through `Folder`.
+"""
 
 from __future__ import annotations
 
+import errno
+import io
+import os
 import platform
+import stat
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from harness.evidence.events import CaptureChosen, FramesLost, HostReady
 from harness.evidence.timeline import Timeline
@@ -19,6 +28,156 @@ from harness.system import system_text
 LADDER_WIDTH = 100
 ALL_HOSTS = "all_hosts.pcapng"
 """No host can have this name."""
+PROBE = ".sockstates-probe"
+MOST_LINKS = 40
+"""As many as the kernel follows; path_resolution(7)."""
+
+
+class Folder:
+    """A folder in which files are made anew, whoever else may write there.
+
+    Root may be asked to write into somebody else's folder, and that user may put a symbolic link,
+    a hard link or a FIFO in the place of a file, at any moment. So names are resolved one by one
+    against descriptors, and never twice (openat(2)): on the way to the folder, links are followed
+    only where root or this process's user made them, and below it none is. A file is removed and
+    made anew (O_EXCL), never opened where it is. Errors: OSError, with the file.
+    """
+
+    def __init__(self, path: Path, *, make: bool = True, _descriptor: int | None = None) -> None:
+        """Open the folder at `path`, and make it, and those above it, where they are missing."""
+        self.path = path
+        self._descriptor = _resolved(path, make=make) if _descriptor is None else _descriptor
+
+    def __enter__(self) -> Folder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+
+    def below(self, name: str, *, make: bool = True) -> Folder:
+        """A folder in this one; a link in its place is refused."""
+        path = self.path / name
+        with _named(path):
+            if make:
+                with suppress(FileExistsError):
+                    os.mkdir(name, dir_fd=self._descriptor)
+            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+            return Folder(path, _descriptor=os.open(name, flags, dir_fd=self._descriptor))
+
+    @contextmanager
+    def new(self, name: str) -> Iterator[BinaryIO]:
+        """A new file of that name, in the place of what was there."""
+        with _named(self.path / name):
+            self.remove(name)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            descriptor = os.open(name, flags, 0o666, dir_fd=self._descriptor)
+            with open(descriptor, "wb") as file:
+                yield file
+
+    def write_text(self, name: str, text: str) -> None:
+        """A new file in UTF-8; what cannot be encoded is written in hexadecimal."""
+        with self.new(name) as file:
+            file.write(text.encode("utf-8", "backslashreplace"))
+
+    def read_text(self, name: str) -> str:
+        """What is in a regular file of that name, in UTF-8."""
+        with _named(self.path / name):
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            descriptor = os.open(name, flags, dir_fd=self._descriptor)
+            with open(descriptor, encoding="utf-8") as file:
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise OSError(errno.EINVAL, "not a regular file")
+                return file.read()
+
+    def remove(self, name: str) -> None:
+        """Remove a file, or the link in its place, where there is one."""
+        with _named(self.path / name), suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=self._descriptor)
+
+    def names(self) -> list[str]:
+        """What is in it."""
+        with _named(self.path):
+            descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=self._descriptor)
+            try:
+                return sorted(os.listdir(descriptor))
+            finally:
+                os.close(descriptor)
+
+    def check(self) -> None:
+        """See whether something can be written here, and leave nothing behind."""
+        try:
+            with self.new(PROBE) as file:
+                file.write(bytes(1))
+        finally:
+            self.remove(PROBE)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Have an error name the whole path, not what is relative to a descriptor."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename == str(path) or error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from None
+
+
+def _resolved(path: Path, *, make: bool) -> int:
+    """A descriptor of a folder, reached without following another user's link."""
+    place = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    parts = [*reversed(path.absolute().parts[1:])]
+    links = 0
+    try:
+        with _named(path):
+            while parts:
+                name = parts.pop()
+                found = _opened_in(place, name, make=make)
+                kind = os.fstat(found)
+                if stat.S_ISLNK(kind.st_mode):
+                    links += 1
+                    target = _target(found, kind.st_uid, links)
+                    parts += reversed([part for part in target.split("/") if part])
+                    if target.startswith("/"):
+                        place = _instead(place, os.open("/", os.O_PATH | os.O_CLOEXEC))
+                elif stat.S_ISDIR(kind.st_mode):
+                    place = _instead(place, found)
+                else:
+                    os.close(found)
+                    raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    except OSError:
+        os.close(place)
+        raise
+    return place
+
+
+def _opened_in(place: int, name: str, *, make: bool) -> int:
+    flags = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(name, flags, dir_fd=place)
+    except FileNotFoundError:
+        if not make:
+            raise
+        with suppress(FileExistsError):
+            os.mkdir(name, dir_fd=place)
+        return os.open(name, flags, dir_fd=place)
+
+
+def _target(link: int, owner: int, count: int) -> str:
+    """Where a link leads that may be followed; closes its descriptor."""
+    try:
+        if owner not in (0, os.geteuid()):
+            raise OSError(errno.ELOOP, f"it leads over a symbolic link of another user ({owner})")
+        if count > MOST_LINKS:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        return os.readlink("", dir_fd=link)
+    finally:
+        os.close(link)
+
+
+def _instead(before: int, after: int) -> int:
+    os.close(before)
+    return after
 
 
 def write_folder(timeline: Timeline, folder: Path) -> None:
@@ -29,23 +188,22 @@ def write_folder(timeline: Timeline, folder: Path) -> None:
     of all hosts, each where it was sent and where it arrived; <host>.capture-<number>.pcapng what a
     capture that the scenario chose kept. Errors: OSError, with the file.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "timeline.txt", text_timeline(timeline) + "\n")
-    diagram = f"{ladder(timeline, width=LADDER_WIDTH)}\n\n{states_table(timeline)}\n"
-    _write(folder / "ladder.txt", diagram)
-    write_timeline(timeline, folder / NAME)
-    hosts = _captured_hosts(timeline)
-    for host in hosts:
-        write_capture(timeline, [host], folder / f"{host}.pcapng")
-    write_capture(timeline, hosts, folder / ALL_HOSTS)
-    for event in timeline.events:
-        if isinstance(event, CaptureChosen) and event.change == "began":
-            _write_chosen(timeline, event, folder / f"{event.host}.capture-{event.number}.pcapng")
-
-
-def _write(path: Path, text: str) -> None:
-    """UTF-8; octets of a program that are no character are written in hexadecimal."""
-    path.write_text(harmless(text), encoding="utf-8", errors="backslashreplace")
+    with Folder(folder) as opened:
+        opened.write_text("timeline.txt", harmless(text_timeline(timeline) + "\n"))
+        diagram = f"{ladder(timeline, width=LADDER_WIDTH)}\n\n{states_table(timeline)}\n"
+        opened.write_text("ladder.txt", harmless(diagram))
+        with opened.new(NAME) as file, io.TextIOWrapper(file, encoding="ascii") as text:
+            write_timeline(timeline, text)
+        hosts = _captured_hosts(timeline)
+        for host in hosts:
+            with opened.new(f"{host}.pcapng") as file:
+                write_capture(timeline, [host], file)
+        with opened.new(ALL_HOSTS) as file:
+            write_capture(timeline, hosts, file)
+        for event in timeline.events:
+            if isinstance(event, CaptureChosen) and event.change == "began":
+                with opened.new(f"{event.host}.capture-{event.number}.pcapng") as file:
+                    _write_chosen(timeline, event, file)
 
 
 def _captured_hosts(timeline: Timeline) -> list[str]:
@@ -53,7 +211,7 @@ def _captured_hosts(timeline: Timeline) -> list[str]:
     return list(dict.fromkeys([*ready, *timeline.frames]))
 
 
-def write_capture(timeline: Timeline, hosts: Sequence[str], path: Path) -> None:
+def write_capture(timeline: Timeline, hosts: Sequence[str], file: BinaryIO) -> None:
     """Write what these hosts captured, by time when there are several.
 
     Steps, states, rules and settings are comments on the frames that follow them. Errors: OSError.
@@ -71,10 +229,10 @@ def write_capture(timeline: Timeline, hosts: Sequence[str], path: Path) -> None:
             about.append(f"The capture on {host} lost {lost} frames, of all interfaces together.")
         interfaces += own
     section = Section(platform.machine(), system_text(), comment="\n".join(about))
-    write_pcapng(path, frames, interfaces, comments(frames, said), section)
+    write_pcapng(file, frames, interfaces, comments(frames, said), section)
 
 
-def _write_chosen(timeline: Timeline, chosen: CaptureChosen, path: Path) -> None:
+def _write_chosen(timeline: Timeline, chosen: CaptureChosen, file: BinaryIO) -> None:
     """Write what a capture of the scenario's own kept, with what it asked for."""
     frames = timeline.chosen.get(chosen.number, [])
     names = dict.fromkeys(frame.interface for frame in frames)
@@ -84,7 +242,7 @@ def _write_chosen(timeline: Timeline, chosen: CaptureChosen, path: Path) -> None
         for name in names or [f"{chosen.host}:{chosen.interface}"]
     ]
     section = Section(comment=f"{timeline.title}\n{chosen.expression}\n{about}")
-    write_pcapng(path, frames, interfaces, section=section)
+    write_pcapng(file, frames, interfaces, section=section)
 
 
 def _lost(timeline: Timeline, host: str) -> int:

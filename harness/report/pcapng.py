@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from harness.evidence.frames import CapturedFrame
 from harness.report.terminal import harmless
@@ -61,18 +62,18 @@ class Section:
 
 
 def write_pcapng(
-    path: Path | str,
+    path: Path | str | BinaryIO,
     frames: Sequence[CapturedFrame],
     interfaces: Iterable[CaptureInterface] = (),
     comments: Mapping[int, str] | None = None,
     section: Section | None = None,
 ) -> None:
-    """Write `frames`, in the order given, to a new file at `path`.
+    """Write `frames`, in the order given, to a new file at `path`, or to an open one.
 
     interfaces: those to describe; what only frames name is added. comments: by the index of the
     frame. Raises ValueError for a frame that pcapng cannot hold, OSError for the file.
     """
-    with Path(path).open("wb") as file:
+    with Path(path).open("wb") if isinstance(path, Path | str) else nullcontext(path) as file:
         for block in pcapng_blocks(frames, interfaces, comments, section):
             file.write(block)
 

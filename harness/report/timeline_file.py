@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 from harness.evidence.capture_file import CaptureFile, NotACapture
 from harness.evidence.events import Event
@@ -80,7 +80,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def write_timeline(timeline: Timeline, path: Path | str) -> None:
+def write_timeline(timeline: Timeline, path: Path | str | TextIO) -> None:
     """Write everything but the frames to a new file; OSError where that cannot be.
 
     It says that each host's frames lie in ``<host>.pcapng`` beside it, where
@@ -97,10 +97,12 @@ def write_timeline(timeline: Timeline, path: Path | str) -> None:
     }
     header = Header(FORMAT, VERSION, versions(), captures, about)
     order = sorted(enumerate(timeline.events), key=lambda each: each[1].time)
-    with Path(path).open("w", encoding="ascii") as file:
-        file.write(json.dumps(to_json(header)) + "\n")
-        for recorded, event in order:
-            file.write(json.dumps(_line(recorded, event)) + "\n")
+    lines = [to_json(header), *(_line(recorded, event) for recorded, event in order)]
+    text = "".join(f"{json.dumps(line)}\n" for line in lines)
+    if isinstance(path, Path | str):
+        Path(path).write_text(text, encoding="ascii")
+    else:
+        path.write(text)
 
 
 def _line(recorded: int, event: Event) -> dict[str, Any]:

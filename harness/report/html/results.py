@@ -6,9 +6,12 @@ The files are how pages written by several processes come together in one index.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, get_args
+
+from harness.report.folder import Folder
 
 Verdict = Literal["passed", "failed", "inconclusive", "error", "skipped"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -50,23 +53,24 @@ class Result:
 
 def write_result(result: Result, base: Path) -> None:
     """Write the file into the scenario's folder, which is made where it is missing."""
-    folder = base / result.folder
-    folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(asdict(result), indent=1)
-    (folder / RESULT_FILE).write_text(text + "\n", encoding="utf-8")
+    with Folder(base) as report, report.below(result.folder) as folder:
+        folder.write_text(RESULT_FILE, text + "\n")
 
 
 def read_results(base: Path) -> list[Result]:
     """Every result below `base`, by name. A file that is not one of ours is passed over."""
-    found = [_read(path) for path in sorted(base.glob(f"*/{RESULT_FILE}"))]
+    with Folder(base) as report:
+        found = [_read(report, name) for name in report.names()]
     return sorted((result for result in found if result), key=lambda result: result.name)
 
 
-def _read(path: Path) -> Result | None:
+def _read(report: Folder, name: str) -> Result | None:
     try:
-        written = json.loads(path.read_text(encoding="utf-8"))
+        with report.below(name, make=False) as folder:
+            written = json.loads(folder.read_text(RESULT_FILE))
         lists = {name: tuple(written.get(name, ())) for name in LISTS}
-        result = Result(**written | lists | {"folder": path.parent.name})
+        result = Result(**written | lists | {"folder": name})
     except (OSError, ValueError, TypeError, AttributeError):
         return None
     return result if result.verdict in VERDICTS else None
@@ -74,10 +78,10 @@ def _read(path: Path) -> Result | None:
 
 def mark_stale(base: Path, results: list[Result]) -> None:
     """Have the pages of these results, which are not this run's, say so at their top."""
-    for result in results:
-        path = base / result.folder / PAGE_FILE
-        if path.is_file():
-            written = path.read_text(encoding="utf-8")
-            marked = written.replace('<body class="current">', '<body class="stale">', 1)
-            if marked != written:
-                path.write_text(marked, encoding="utf-8")
+    with Folder(base) as report:
+        for result in results:
+            with suppress(FileNotFoundError), report.below(result.folder, make=False) as folder:
+                written = folder.read_text(PAGE_FILE)
+                marked = written.replace('<body class="current">', '<body class="stale">', 1)
+                if marked != written:
+                    folder.write_text(PAGE_FILE, marked)
