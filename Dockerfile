@@ -4,7 +4,7 @@
 #     docker run --rm --privileged --network none sockstates
 FROM debian:bookworm
 
-# The real programs of harness/programs.py. --no-install-recommends: no service manager comes along.
+# The real programs of harness/sockstates/programs.py. --no-install-recommends: no service manager comes along.
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
         python3 python3-venv \

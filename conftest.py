@@ -2,4 +2,4 @@
 
 import os
 
-pytest_plugins = ["harness.plugin", *(["tests.naps"] if "SOCKSTATES_NAPS" in os.environ else [])]
+pytest_plugins = ["sockstates.plugin", *(["tests.naps"] if "SOCKSTATES_NAPS" in os.environ else [])]

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from harness.evidence.events import FramesLost
-from harness.lab import Host, Lab
+from sockstates.lab import Host, Lab
+from sockstates.record.events import FramesLost
 
 FLOOD = Path(__file__).with_name("flood.py")
 RATE = 200_000

@@ -5,8 +5,8 @@ from typing import Any
 
 import psutil
 
-from harness import ESTABLISHED
-from harness.lab import Lab, Sandbox, open_lab
+from sockstates import ESTABLISHED
+from sockstates.lab import Lab, Sandbox, open_lab
 
 LABS = 100
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from harness import ESTABLISHED
-from harness.lab import Host, Lab
+from sockstates import ESTABLISHED
+from sockstates.lab import Host, Lab
 
 CONNECTIONS = 50
 MOST_MILLISECONDS = 5.0

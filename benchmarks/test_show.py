@@ -52,7 +52,7 @@ def test_a_million_packets(benchmark: Any, tmp_path: Path) -> None:
     fields = [f"-e{name}" for name in (*FIELDS, *NEEDED)]
     theirs = run(["tshark", "-r", str(path), "-T", "fields", *fields])
     ours = benchmark.pedantic(
-        lambda: run([sys.executable, "-m", "harness", "show", str(path)]), rounds=1
+        lambda: run([sys.executable, "-m", "sockstates", "show", str(path)]), rounds=1
     )
     benchmark.extra_info |= {
         "packets": PACKETS,

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from harness.virtual.errors import KernelMissing
-from harness.virtual.kernels import find
+from sockstates.virtual.errors import KernelMissing
+from sockstates.virtual.kernels import find
 
 PROJECT = Path(__file__).parents[1]
 ONE = "scenarios/opening/test_syn_sent.py::test_syn_sent_until_the_firewall_opens"

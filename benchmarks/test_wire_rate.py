@@ -15,8 +15,8 @@ from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
-from harness.evidence.events import FramesLost
-from harness.lab import Host, Lab, Wire
+from sockstates.lab import Host, Lab, Wire
+from sockstates.record.events import FramesLost
 
 FLOOD = Path(__file__).with_name("flood.py")
 RATE, COUNT, SIZE = 60_000, 120_000, 100

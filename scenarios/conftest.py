@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.lab import Lab
-from harness.programs import find_program
+from sockstates.lab import Lab
+from sockstates.programs import find_program
 
 NGINX_CONFIGURATION = """\
 daemon off;

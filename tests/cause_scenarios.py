@@ -21,7 +21,7 @@ def test_indifferent(lab, client, server):
 
 EVERY_VERB = """
 import errno, signal, socket, sys
-from harness import CLOSE_WAIT, FIN_WAIT2
+from sockstates import CLOSE_WAIT, FIN_WAIT2
 
 @pytest.fixture
 def soon(request):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.virtual import recipe
+from sockstates.virtual import recipe
 
 KCONFIG = """\
 config UML

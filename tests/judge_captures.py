@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from harness.evidence.capture_file import CaptureFile
-from harness.tcp.connection import Direction
-from harness.tcp.dissect import Malformed
-from harness.tcp.following import Followed, Following
-from harness.tcp.following_rules import FAST, TOLD
-from harness.tcp.headers import read_segment
-from harness.tcp.marks import SENT_AGAIN, Mark
-from harness.tcp.segment import Segment
+from sockstates.captures.file import CaptureFile
+from sockstates.tcp.connection import Direction
+from sockstates.tcp.dissect import Malformed
+from sockstates.tcp.following import Followed, Following
+from sockstates.tcp.following_rules import FAST, TOLD
+from sockstates.tcp.headers import read_segment
+from sockstates.tcp.marks import SENT_AGAIN, Mark
+from sockstates.tcp.segment import Segment
 
 ANALYSIS = {
     Mark.RETRANSMISSION: "retransmission",

@@ -10,14 +10,14 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from harness.evidence.capture_file import CaptureFile
-from harness.tcp.dissect import Malformed
-from harness.tcp.headers import read_segment
-from harness.tcp.segment import Segment
-from harness.tls import Conversation, Message, conversations
-from harness.tls.hello import read_client_hello, read_server_hello
-from harness.tls.messages import CERTIFICATE, CLIENT_HELLO, SERVER_HELLO, read_certificates
-from harness.tls.records import APPLICATION_DATA
+from sockstates.captures.file import CaptureFile
+from sockstates.tcp.dissect import Malformed
+from sockstates.tcp.headers import read_segment
+from sockstates.tcp.segment import Segment
+from sockstates.tls import Conversation, Message, conversations
+from sockstates.tls.hello import read_client_hello, read_server_hello
+from sockstates.tls.messages import CERTIFICATE, CLIENT_HELLO, SERVER_HELLO, read_certificates
+from sockstates.tls.records import APPLICATION_DATA
 from tests.tls_talks import SERVER
 
 TYPE, OPAQUE, LENGTH = "tls.record.content_type", "tls.record.opaque_type", "tls.record.length"

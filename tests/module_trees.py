@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[1]
-PACKAGE = "harness"
+PACKAGE = "sockstates"
+SOURCES = PROJECT / "harness"
+"""The source root: the folder below which the import package lies."""
 
 
 @dataclass(frozen=True)
@@ -22,15 +24,16 @@ class Module:
 
     @property
     def part(self) -> str:
-        """The folder of the house it belongs to: ``harness.lab``; ``harness`` for the hall."""
+        """The folder of the package it belongs to: ``sockstates.lab``; ``sockstates`` itself."""
         names = self.name.split(".")
-        inner = names[:2] if (PROJECT / Path(*names[:2])).is_dir() else names[:1]
+        inner = names[:2] if (SOURCES / Path(*names[:2])).is_dir() else names[:1]
         return ".".join(inner)
 
 
 def read_module(path: Path) -> Module:
     """The module in this file."""
-    relative = path.relative_to(PROJECT).with_suffix("")
+    root = SOURCES if path.is_relative_to(SOURCES) else PROJECT
+    relative = path.relative_to(root).with_suffix("")
     names = relative.parts[:-1] if relative.name == "__init__" else relative.parts
     return Module(".".join(names), path, ast.parse(path.read_text(), str(path)))
 
@@ -61,7 +64,7 @@ def imports(module: Module) -> Iterator[tuple[str, int]]:
 
 
 def _is_module(name: str) -> bool:
-    where = PROJECT / Path(*name.split("."))
+    where = SOURCES / Path(*name.split("."))
     return name.startswith(PACKAGE) and (where.with_suffix(".py").is_file() or where.is_dir())
 
 

@@ -27,11 +27,11 @@ from typing import Any
 
 import pytest
 
-from harness.lab import sandbox
-from harness.lab.agent import Agent, Description
-from harness.lab.lab import Lab
-from harness.lab.line import Line
-from harness.lab.sandbox_process import _Sandbox as Sandbox
+from sockstates.lab.lab import Lab
+from sockstates.sandbox.agent.agent import Agent, Description
+from sockstates.sandbox.client import sandbox
+from sockstates.sandbox.client.line import Line
+from sockstates.sandbox.process import _Sandbox as Sandbox
 
 SEED = "SOCKSTATES_NAPS"
 SHARE = 0.25

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from harness.lab import Host, Program
+from sockstates.lab import Host, Program
 
 CONFIGURATION = """\
 daemon off;

@@ -8,9 +8,9 @@ from typing import TypeVar
 
 import pytest
 
-from harness.evidence.timeline import EndpointKey
-from harness.lab import Host, Lab, Sandbox, open_lab
-from harness.lab.topology import Family
+from sockstates.lab import Host, Lab, Sandbox, open_lab
+from sockstates.record.timeline import EndpointKey
+from sockstates.sandbox.network.topology import Family
 from tests.awake_processors import awake_processors
 
 WHOLE_MAP = ["0", "0", "4294967295"]

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 
-from harness.tcp.kernel import Kernel
-from harness.tcp.kernel_settings import OPTIONS, SETTINGS
-from harness.tcp.prediction import ORPHANED, Prediction, predict
-from harness.tcp.silence import Situation
+from sockstates.tcp.kernel import Kernel
+from sockstates.tcp.kernel_settings import OPTIONS, SETTINGS
+from sockstates.tcp.prediction import ORPHANED, Prediction, predict
+from sockstates.tcp.silence import Situation
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ import struct
 from ipaddress import ip_address
 from typing import NamedTuple
 
-from harness.evidence.events import HostReady
-from harness.evidence.frames import CapturedFrame
-from harness.evidence.timeline import HostNames, Timeline
-from harness.tcp.altering import with_right_checksum
+from sockstates.record.events import HostReady
+from sockstates.record.frames import CapturedFrame
+from sockstates.record.timeline import HostNames, Timeline
+from sockstates.tcp.altering import with_right_checksum
 
 START = 1_700_000_000_000_000_000
 """When the hand-made scenarios begin (ns)."""

@@ -2,11 +2,11 @@
 
 from itertools import pairwise
 
-from harness.evidence.events import SocketSeen
-from harness.evidence.kernel_events import SocketGlanced, StateChanged, WitnessJoined
-from harness.evidence.timeline import EndpointKey, Timeline
-from harness.tcp.segment import Address
-from harness.tcp.states import State
+from sockstates.record.events import SocketSeen
+from sockstates.record.kernel_events import SocketGlanced, StateChanged, WitnessJoined
+from sockstates.record.timeline import EndpointKey, Timeline
+from sockstates.tcp.segment import Address
+from sockstates.tcp.states import State
 from tests.recorded import at, empty_timeline
 
 CLIENT, SERVER = Address("10.0.0.1", 40000), Address("10.0.0.2", 80)

@@ -3,19 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 
-from harness.evidence.events import (
-    CallBegan,
-    CallEnded,
-    RuleChanged,
-    SocketSeen,
-    Step,
-    SysctlSet,
-)
-from harness.evidence.kernel_events import StateChanged
-from harness.evidence.timeline import EndpointKey, Timeline
-from harness.report.html.results import Result, write_result
-from harness.tcp.segment import Address
-from harness.tcp.states import (
+from sockstates.record.events import CallBegan, CallEnded, RuleChanged, SocketSeen, Step, SysctlSet
+from sockstates.record.kernel_events import StateChanged
+from sockstates.record.timeline import EndpointKey, Timeline
+from sockstates.report.html.results import Result, write_result
+from sockstates.tcp.segment import Address
+from sockstates.tcp.states import (
     CLOSE_WAIT,
     CLOSED,
     ESTABLISHED,

@@ -1,7 +1,7 @@
 """A rule as its line says it, and the hosts that lines name: for the tests of iptables' words."""
 
-from harness.lab.rules import HostAddresses, Rule, parse
-from harness.lab.rules.rule import Append, Insert
+from sockstates.sandbox.rules import HostAddresses, Rule, parse
+from sockstates.sandbox.rules.rule import Append, Insert
 
 HOSTS = HostAddresses({"server": ("10.0.0.2", "fd00::2"), "old": ("10.0.0.3",)})
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from pyroute2 import IPRoute, NFTSocket
 
-from harness.lab.rules.rule import TableName
-from harness.lab.rules.table import Table
+from sockstates.sandbox.rules.rule import TableName
+from sockstates.sandbox.rules.table import Table
 from tests.own_namespace import inside, new_namespace
 from tests.rule_grammar import BEYOND, SOURCES, TARGET
 from tests.rule_probes import SENDER_MAC, TWIN_MAC, Probe

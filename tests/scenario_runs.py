@@ -12,14 +12,14 @@ LONGEST = 240
 """Seconds after which a run hangs: eight workers and their interpreters may share a processor."""
 INI = """
 [pytest]
-addopts = -p harness.plugin --strict-markers --import-mode=importlib -p no:cacheprovider
+addopts = -p sockstates.plugin --strict-markers --import-mode=importlib -p no:cacheprovider
 filterwarnings = error
 """
 HEAD = '''
 """A module's title."""
 import errno
 import pytest
-from harness import CLOSED, CLOSING, ESTABLISHED, FIN_WAIT1, LISTEN, SYN_SENT
+from sockstates import CLOSED, CLOSING, ESTABLISHED, FIN_WAIT1, LISTEN, SYN_SENT
 pytestmark = pytest.mark.families("ipv4")
 '''
 

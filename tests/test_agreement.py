@@ -1,10 +1,10 @@
 """What the kernel says of packets against the captures: each kind of contradiction is found."""
 
-from harness import ESTABLISHED, FIN_WAIT1
-from harness.evidence.agreement import contradictions_about_packets
-from harness.evidence.doubts import doubt
-from harness.evidence.events import Event, RuleChanged, SysctlSet
-from harness.evidence.kernel_events import (
+from sockstates import ESTABLISHED, FIN_WAIT1
+from sockstates.evidence.agreement import contradictions_about_packets
+from sockstates.evidence.doubts import doubt
+from sockstates.record.events import Event, RuleChanged, SysctlSet
+from sockstates.record.kernel_events import (
     FilterDecided,
     FlowChanged,
     ResetPassed,
@@ -13,8 +13,8 @@ from harness.evidence.kernel_events import (
     StateChanged,
     WitnessJoined,
 )
-from harness.evidence.timeline import Timeline
-from harness.tcp.segment import Address
+from sockstates.record.timeline import Timeline
+from sockstates.tcp.segment import Address
 from tests.recorded import Written, at, empty_timeline, sends
 from tests.recorded_witnesses import CLIENT, SERVER
 

@@ -9,7 +9,7 @@ from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet, Raw
 
-from harness.tcp.altering import (
+from sockstates.tcp.altering import (
     OPTION_KINDS,
     damaged,
     has_payload,

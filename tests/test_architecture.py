@@ -37,17 +37,20 @@ ARROWS: dict[str, set[str]] = {
 }
 """Part of the house -> the other parts that it may know."""
 EXCEPTIONS = {
-    (REPORT, "harness.system"): "what a run happens on, in one line",
-    (VIRTUAL, "harness.system"): "how a guest's processes know where they are",
-    (LAB, "harness.system"): "where waiting takes no time, it looks at sockets more rarely",
-    (LAB, "harness.programs"): "where programs lie and which package brings them: a table",
-    (VIRTUAL, "harness.programs"): "the command line that installs packages",
-    (LAB, "harness.libpcap"): "compiles filter expressions, for captures here and files elsewhere",
+    (REPORT, "sockstates.system"): "what a run happens on, in one line",
+    (VIRTUAL, "sockstates.system"): "how a guest's processes know where they are",
+    (LAB, "sockstates.system"): "where waiting takes no time, it looks at sockets more rarely",
+    (LAB, "sockstates.programs"): "where programs lie and which package brings them: a table",
+    (VIRTUAL, "sockstates.programs"): "the command line that installs packages",
+    (
+        LAB,
+        "sockstates.captures.libpcap",
+    ): "compiles filter expressions, for captures here and files elsewhere",
 }
 SCENARIOS_KNOW = {"harness", LAB, EVIDENCE, TCP, TLS}
-BORN_IN = "harness.lab.sandbox_process"
+BORN_IN = "sockstates.sandbox.process"
 """The recording half is this module and all that it imports."""
-RECORDABLE = {f"harness.evidence.{name}" for name in ("events", "kernel_events", "frames")}
+RECORDABLE = {f"sockstates.evidence.{name}" for name in ("events", "kernel_events", "frames")}
 NOT_PURE = {
     *("pyroute2", "psutil", "fcntl", "ctypes", "subprocess", "socketserver", "selectors"),
     *("multiprocessing", "threading", "pwd", "grp", "resource", "pytest"),
@@ -100,20 +103,20 @@ def test_arrows_run_one_way(part: str) -> None:
 @pytest.mark.parametrize(
     ("place", "line"),
     [
-        (TCP, "from harness.evidence.events import Event"),
-        (TCP, "import harness.lab.gate"),
-        (TCP, "from harness.tls import read"),
-        (TLS, "from harness.evidence.timeline import Timeline"),
-        (EVIDENCE, "from harness.lab import Lab"),
-        (LEDGER, "from harness.evidence.timeline import Timeline"),
-        (CATALOGUE, "from harness.lab.settings import PINNED"),
+        (TCP, "from sockstates.record.events import Event"),
+        (TCP, "import sockstates.sandbox.network.gate"),
+        (TCP, "from sockstates.tls import read"),
+        (TLS, "from sockstates.record.timeline import Timeline"),
+        (EVIDENCE, "from sockstates.lab import Lab"),
+        (LEDGER, "from sockstates.record.timeline import Timeline"),
+        (CATALOGUE, "from sockstates.sandbox.network.settings import PINNED"),
         (EVIDENCE, "from ..lab import capture"),
-        (REPORT, "def later():\n    from harness.lab.lab import Lab"),
-        (LAB, "from harness.report import pcapng"),
-        (LAB, "from harness import plugin"),
-        (LAB, "from harness.virtual import kernels"),
-        (VIRTUAL, "from harness.lab import Lab"),
-        (VIRTUAL, "from harness.evidence.events import Event"),
+        (REPORT, "def later():\n    from sockstates.lab.lab import Lab"),
+        (LAB, "from sockstates.report import pcapng"),
+        (LAB, "from sockstates import plugin"),
+        (LAB, "from sockstates.virtual import kernels"),
+        (VIRTUAL, "from sockstates.lab import Lab"),
+        (VIRTUAL, "from sockstates.record.events import Event"),
     ],
 )
 def test_a_wrong_arrow_is_recognised(place: str, line: str) -> None:
@@ -234,7 +237,7 @@ def test_the_pure_parts_load_without_the_lab() -> None:
     names = sorted(name for name, each in HARNESS.items() if each.part in PURE)
     code = (
         f"import sys, {', '.join(names)}\n"
-        "print(*[each for each in sys.modules if each.startswith(('harness.lab', 'pyroute2', "
+        "print(*[each for each in sys.modules if each.startswith(('sockstates.lab', 'pyroute2', "
         "'psutil'))])"
     )
     done = subprocess.run(

@@ -2,13 +2,13 @@
 
 import pytest
 
-from harness.evidence.events import Event
-from harness.evidence.kernel_events import PacketDropped, RecordsLost, ResetPassed, StateChanged
-from harness.lab.attribution import Attribution, Place
-from harness.lab.perf_records import Lost, TaskPlaced
-from harness.lab.tracepoints import Sighting, What
-from harness.tcp.segment import Address
-from harness.tcp.states import State
+from sockstates.record.events import Event
+from sockstates.record.kernel_events import PacketDropped, RecordsLost, ResetPassed, StateChanged
+from sockstates.sandbox.client.attribution import Attribution, Place
+from sockstates.sandbox.witnesses.perf_records import Lost, TaskPlaced
+from sockstates.sandbox.witnesses.tracepoints import Sighting, What
+from sockstates.tcp.segment import Address
+from sockstates.tcp.states import State
 
 CLIENT, SERVER = Address("10.0.7.1", 4000), Address("10.0.7.2", 80)
 LOOPBACK, OTHER_END = Address("127.0.0.1", 80), Address("127.0.0.1", 4001)

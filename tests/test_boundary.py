@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.lab import Host, boundary, namespaces
+from sockstates.lab import Host
+from sockstates.sandbox import boundary
+from sockstates.sandbox.network import namespaces
 from tests.own_namespace import in_own_namespace
 
 PROBES = Path(__file__).with_name("boundary_probes.py")

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from harness import ESTABLISHED
-from harness.evidence.frames import CapturedFrame
-from harness.lab import Host, Lab, gate
-from harness.lab.capture import Capture, FrameReader
+from sockstates import ESTABLISHED
+from sockstates.lab import Host, Lab
+from sockstates.record.frames import CapturedFrame
+from sockstates.sandbox.network import gate
+from sockstates.sandbox.witnesses.capture import Capture, FrameReader
 from tests.own_namespace import in_own_namespace
 from tests.rule_twins import pin_to_one_processor
 

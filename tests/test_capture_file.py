@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.evidence.capture_file import CaptureFile, NotACapture
-from harness.evidence.frames import CapturedFrame
-from harness.report.pcapng import CaptureInterface, Section, pcapng_blocks
+from sockstates.captures.file import CaptureFile, NotACapture
+from sockstates.captures.pcapng_writer import CaptureInterface, Section, pcapng_blocks
+from sockstates.record.frames import CapturedFrame
 
 TIME = 1_700_000_000_123_456_789
 ORDERS = {"<": "little", ">": "big"}

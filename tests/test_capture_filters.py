@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import pytest
 
-from harness.evidence.capture_file import CaptureFile
-from harness.lab import Host, Lab
-from harness.lab.errors import LabError
-from harness.lab.filtered_capture import Direction, FilteredCapture
-from harness.lab.program import Program
+from sockstates.captures.file import CaptureFile
+from sockstates.lab import Host, Lab
+from sockstates.lab.filtered_capture import Direction, FilteredCapture
+from sockstates.lab.program import Program
+from sockstates.sandbox.client.errors import LabError
 from tests.probe_traffic import send
 
 pytestmark = pytest.mark.programs("tcpdump", "ping")

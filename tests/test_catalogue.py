@@ -7,23 +7,19 @@ from typing import NoReturn
 
 import pytest
 
-from harness.catalogue import SYMPTOMS
-from harness.catalogue.duration import duration_text, seconds_text
-from harness.catalogue.entries import Entry, Facts
-from harness.catalogue.introduction import INTRODUCTION
-from harness.catalogue.page import WIDTH, catalogue_page
-from harness.catalogue.phenomena import PHENOMENA
-from harness.catalogue.settings import short, unknown_setting
-from harness.lab.settings import PINNED
-from harness.plugin_entries import problems_of_entry
-from harness.predict import prediction_of
-from harness.tcp.limits import DEFAULTS
-from harness.tcp.prediction import Prediction
-from harness.tcp.states import (
-    CLOSE_WAIT,
-    CLOSED,
-    FIN_WAIT2,
-)
+from sockstates.catalogue import SYMPTOMS
+from sockstates.catalogue.duration import duration_text, seconds_text
+from sockstates.catalogue.entries import Entry, Facts
+from sockstates.catalogue.introduction import INTRODUCTION
+from sockstates.catalogue.page import WIDTH, catalogue_page
+from sockstates.catalogue.phenomena import PHENOMENA
+from sockstates.catalogue.settings import short, unknown_setting
+from sockstates.commands.predict import prediction_of
+from sockstates.plugin.entries import problems_of_entry
+from sockstates.sandbox.network.settings import PINNED
+from sockstates.tcp.limits import DEFAULTS
+from sockstates.tcp.prediction import Prediction
+from sockstates.tcp.states import CLOSE_WAIT, CLOSED, FIN_WAIT2
 from tests.module_trees import PROJECT
 
 FACTS = Facts(
@@ -186,7 +182,7 @@ class TestDuration:
 
         monkeypatch.setattr("platform.release", asked)
         monkeypatch.setattr("time.clock_getres", lambda _: asked())
-        monkeypatch.setattr("harness.predict.SYSCTLS", None)
+        monkeypatch.setattr("sockstates.commands.predict.SYSCTLS", None)
         assert duration_text("syn", prediction_of) == "131 s; 127 s before Linux 6.5"
 
     def test_late_timers_are_told_of(self) -> None:
@@ -226,7 +222,7 @@ class TestMarker:
             ({"server": "LISTEN, listen"}, "server: listen is no state as psutil spells it"),
             ({"errno": "ESLOW"}, "errno: ESLOW is no name of an errno"),
             ({"predict": "sin"}, "predict: 'sin' is none of syn, "),
-            ({"predict": "syn --sat x"}, "predict: python -m harness predict: error: unrecog"),
+            ({"predict": "syn --sat x"}, "predict: sockstates predict: error: unrecog"),
             ({"predict": "syn --set tcp_x=1"}, "predict: "),
             ({"how": "so"}, "there is no 'how', only symptom, "),
         ],

@@ -5,13 +5,13 @@ import re
 
 import pytest
 
-from harness.catalogue.entries import Facts
-from harness.catalogue.facts import hold
-from harness.evidence.events import CallBegan, CallEnded, ProgramWrote, SocketSeen
-from harness.evidence.timeline import Timeline
-from harness.evidence.verdicts import ExpectationFailed, Inconclusive
-from harness.tcp.segment import Address
-from harness.tcp.states import (
+from sockstates.catalogue.entries import Facts
+from sockstates.catalogue.facts import hold
+from sockstates.evidence.verdicts import ExpectationFailed, Inconclusive
+from sockstates.record.events import CallBegan, CallEnded, ProgramWrote, SocketSeen
+from sockstates.record.timeline import Timeline
+from sockstates.tcp.segment import Address
+from sockstates.tcp.states import (
     CLOSE_WAIT,
     CLOSED,
     CLOSING,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from harness import CLOSE_WAIT, ESTABLISHED, FIN_WAIT1, FIN_WAIT2
-from harness.evidence.events import SocketSeen
-from harness.evidence.expectations import EndpointLooks, moment_of_both
-from harness.evidence.timeline import Timeline
-from harness.evidence.verdicts import ExpectationFailed
-from harness.lab import Host
-from harness.tcp.segment import Address
-from harness.tcp.states import State
+from sockstates import CLOSE_WAIT, ESTABLISHED, FIN_WAIT1, FIN_WAIT2
+from sockstates.evidence.expectations import EndpointLooks, moment_of_both
+from sockstates.evidence.verdicts import ExpectationFailed
+from sockstates.lab import Host
+from sockstates.record.events import SocketSeen
+from sockstates.record.timeline import Timeline
+from sockstates.tcp.segment import Address
+from sockstates.tcp.states import State
 
 HERE, THERE = Address("10.0.0.1", 1), Address("10.0.0.2", 2)
 

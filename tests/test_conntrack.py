@@ -4,11 +4,11 @@ import sys
 
 import pytest
 
-from harness import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, TIME_WAIT, ExpectationFailed
-from harness.evidence.events import RuleChanged
-from harness.evidence.kernel_events import FlowChanged, RecordsLost
-from harness.evidence.verdicts import Inconclusive
-from harness.lab import Connection, Host, Lab, LabError
+from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, TIME_WAIT, ExpectationFailed
+from sockstates.evidence.verdicts import Inconclusive
+from sockstates.lab import Connection, Host, Lab, LabError
+from sockstates.record.events import RuleChanged
+from sockstates.record.kernel_events import FlowChanged, RecordsLost
 
 OPENED = ["SYN_SENT", "SYN_RECV", "ESTABLISHED"]
 NO_SUCH_STATE = "SYN-SENT"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from harness import (
+from sockstates import (
     CLOSE_WAIT,
     CLOSED,
     ESTABLISHED,
@@ -20,7 +20,7 @@ from harness import (
     TIME_WAIT,
     State,
 )
-from harness.evidence.consistency import (
+from sockstates.evidence.consistency import (
     SKEW,
     Contradiction,
     Span,
@@ -28,11 +28,11 @@ from harness.evidence.consistency import (
     exact_spans,
     sampled_spans,
 )
-from harness.evidence.differences import KNOWN, SEGMENTS, SOCKETS, TRACEPOINT, reason_for
-from harness.evidence.doubts import contradictions, doubt
-from harness.evidence.events import NANOSECONDS, ClockStepped, FramesLost, SysctlSet
-from harness.evidence.kernel_events import StateChanged
-from harness.evidence.timeline import Timeline
+from sockstates.evidence.differences import KNOWN, SEGMENTS, SOCKETS, TRACEPOINT, reason_for
+from sockstates.evidence.doubts import contradictions, doubt
+from sockstates.record.events import NANOSECONDS, ClockStepped, FramesLost, SysctlSet
+from sockstates.record.kernel_events import StateChanged
+from sockstates.record.timeline import Timeline
 from tests.recorded import Written, at, empty_timeline, sends
 from tests.recorded_witnesses import (
     CLIENT,
@@ -269,7 +269,7 @@ def test_a_flood_of_frames_that_nobody_read_is_not_read_for_this(
     timeline = empty_timeline()
     close_by_the_client(timeline, acknowledged=True)
     glances(timeline, (0.1, SYN_RECV), (0.102, ESTABLISHED))
-    monkeypatch.setattr("harness.evidence.doubts.MOST_UNREAD", timeline.unread - 1)
+    monkeypatch.setattr("sockstates.evidence.doubts.MOST_UNREAD", timeline.unread - 1)
     assert doubt(timeline, at(10)) is None
     samples(timeline, (0.2, FIN_WAIT1))
     assert "psutil      FIN_WAIT1" in str(doubt(timeline, at(10)))

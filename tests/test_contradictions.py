@@ -9,7 +9,7 @@ __all__ = ["runs"]
 pytestmark = pytest.mark.families("ipv4")
 
 LIE = """
-        from harness.evidence.kernel_events import SocketGlanced
+        from sockstates.record.kernel_events import SocketGlanced
 
         def lie(lab, endpoint):
             began = lab.now()

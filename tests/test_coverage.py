@@ -5,12 +5,12 @@ import struct
 
 import pytest
 
-from harness.evidence.coverage import arcs_seen
-from harness.evidence.events import CallBegan, CallEnded, SocketSeen
-from harness.evidence.kernel_events import FilterDecided, StateChanged
-from harness.evidence.timeline import Timeline
-from harness.tcp.segment import Address
-from harness.tcp.states import State
+from sockstates.evidence.coverage import arcs_seen
+from sockstates.record.events import CallBegan, CallEnded, SocketSeen
+from sockstates.record.kernel_events import FilterDecided, StateChanged
+from sockstates.record.timeline import Timeline
+from sockstates.tcp.segment import Address
+from sockstates.tcp.states import State
 from tests.recorded import Written, at, empty_timeline, sends
 
 CLIENT, SERVER = Address("10.0.0.1", 40000), Address("10.0.0.2", 80)

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from harness import ESTABLISHED, SYN_RECV
-from harness.evidence.doubts import contradictions
-from harness.evidence.events import CounterRead, RuleChanged, SegmentCrafted
-from harness.evidence.verdicts import ExpectationFailed
-from harness.lab import Host, Lab, LabError, Wire
-from harness.lab.kernel_counters import in_pairs, read_counters
-from harness.report.ladder import ladder
-from harness.report.words import event_text
+from sockstates import ESTABLISHED, SYN_RECV
+from sockstates.evidence.doubts import contradictions
+from sockstates.evidence.verdicts import ExpectationFailed
+from sockstates.lab import Host, Lab, LabError, Wire
+from sockstates.record.events import CounterRead, RuleChanged, SegmentCrafted
+from sockstates.report.ladder import ladder
+from sockstates.report.words import event_text
+from sockstates.sandbox.agent.kernel_counters import in_pairs, read_counters
 
 SYN = "Flags [S], seq 1000"
 

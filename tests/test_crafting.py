@@ -10,7 +10,7 @@ from scapy.layers.inet import IP, TCP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 
-from harness.tcp.crafting import (
+from sockstates.tcp.crafting import (
     USUAL_WINDOW,
     CraftingError,
     frame_of,
@@ -18,9 +18,9 @@ from harness.tcp.crafting import (
     packet_of,
     read_layer,
 )
-from harness.tcp.dissect import dissect
-from harness.tcp.notation import format_segment
-from harness.tcp.segment import Address, Segment
+from sockstates.tcp.dissect import dissect
+from sockstates.tcp.notation import format_segment
+from sockstates.tcp.segment import Address, Segment
 
 ENDS = {
     4: (Address("10.0.0.1", 40000), Address("10.0.0.2", 80)),

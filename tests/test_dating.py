@@ -2,14 +2,14 @@
 
 import pytest
 
-from harness import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, LAST_ACK
-from harness.evidence.dating import BEGUN_BY_ARRIVALS, dated
-from harness.evidence.durations import Decision, Limits, decide, time_in
-from harness.evidence.events import FramesLost, SocketSeen
-from harness.evidence.frames import CapturedFrame
-from harness.evidence.passages import stages
-from harness.evidence.timeline import Timeline
-from harness.tcp.states import State
+from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, LAST_ACK
+from sockstates.evidence.dating import BEGUN_BY_ARRIVALS, dated
+from sockstates.evidence.durations import Decision, Limits, decide, time_in
+from sockstates.evidence.passages import stages
+from sockstates.record.events import FramesLost, SocketSeen
+from sockstates.record.frames import CapturedFrame
+from sockstates.record.timeline import Timeline
+from sockstates.tcp.states import State
 from tests.recorded import Written, at, empty_timeline, frame_octets, sends
 from tests.recorded_witnesses import CLIENT, KEY, SERVER, changes
 

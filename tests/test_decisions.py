@@ -2,13 +2,13 @@
 
 import pytest
 
-from harness.evidence.decisions import decided_segments
-from harness.evidence.events import RuleChanged
-from harness.evidence.kernel_events import FilterDecided
-from harness.evidence.timeline import Timeline
-from harness.report.delivery import dropping_rules, lost_segments
-from harness.report.text import ladder, text_timeline
-from harness.tcp.segment import Address
+from sockstates.evidence.decisions import decided_segments
+from sockstates.record.events import RuleChanged
+from sockstates.record.kernel_events import FilterDecided
+from sockstates.record.timeline import Timeline
+from sockstates.report.delivery import dropping_rules, lost_segments
+from sockstates.report.text import ladder, text_timeline
+from sockstates.tcp.segment import Address
 from tests.recorded import Written, at, empty_timeline, sends
 
 CLIENT, SERVER = ("10.0.0.1", 40000), ("10.0.0.2", 80)

@@ -18,9 +18,9 @@ from scapy.layers.inet6 import (
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Raw
 
-from harness.tcp.dissect import Malformed, dissect
-from harness.tcp.links import ETHERNET, RAW_IP
-from harness.tcp.segment import Address, Segment, flags_from_bits
+from sockstates.tcp.dissect import Malformed, dissect
+from sockstates.tcp.links import ETHERNET, RAW_IP
+from sockstates.tcp.segment import Address, Segment, flags_from_bits
 
 WORD, HALF = st.integers(0, 2**32 - 1), st.integers(0, 2**16 - 1)
 ETHERNET_HEADER = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
@@ -217,8 +217,8 @@ def test_nothing_is_printed_or_logged(
 
 def test_scapy_is_imported_only_when_needed_and_quietly() -> None:
     program = (
-        "import sys, harness.tcp; assert 'scapy' not in sys.modules; "
-        f"print(harness.tcp.dissect(bytes.fromhex('{WHOLE.hex()}'), 0).flags)"
+        "import sys, sockstates.tcp; assert 'scapy' not in sys.modules; "
+        f"print(sockstates.tcp.dissect(bytes.fromhex('{WHOLE.hex()}'), 0).flags)"
     )
     ran = subprocess.run(
         [sys.executable, "-W", "error", "-c", program],

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from harness.programs import PACKAGES
+from sockstates.programs import PACKAGES
 
 DOCKERFILE = Path(__file__).parents[1] / "Dockerfile"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.doctor.facts import (
+from sockstates.commands.doctor.facts import (
     MOST_NETWORK_NAMESPACES,
     MOST_USER_NAMESPACES,
     USER_NAMESPACES_ALLOWED,
@@ -15,10 +15,10 @@ from harness.doctor.facts import (
     Facts,
     Trial,
 )
-from harness.doctor.findings import Verdict, examine, will_run
-from harness.doctor.page import WIDTH, draw
-from harness.lab.host import Host
-from harness.programs import PACKAGES
+from sockstates.commands.doctor.findings import Verdict, examine, will_run
+from sockstates.commands.doctor.page import WIDTH, draw
+from sockstates.lab.host import Host
+from sockstates.programs import PACKAGES
 from tests.passages_shown import IS_MACHINES_ROOT
 
 PROJECT = Path(__file__).parents[1]
@@ -193,7 +193,7 @@ def test_the_page_fits_into_80_columns_and_its_commands_can_be_copied(facts: Fac
 
 def doctor(*arguments: str, before: tuple[str, ...] = ()) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [*before, sys.executable, "-m", "harness", *arguments],
+        [*before, sys.executable, "-m", "sockstates", *arguments],
         cwd=PROJECT,
         text=True,
         capture_output=True,
@@ -230,5 +230,5 @@ def test_it_says_what_forbids_network_namespaces(client: Host) -> None:
 def test_what_it_does_not_do_is_answered_with_its_usage(arguments: tuple[str, ...]) -> None:
     answered = doctor(*arguments)
     assert answered.returncode == 2
-    assert "usage: python -m harness doctor" in answered.stderr
+    assert "usage: sockstates doctor" in answered.stderr
     assert all(word in answered.stderr for word in arguments)

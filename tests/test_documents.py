@@ -13,8 +13,8 @@ from textwrap import indent
 
 import pytest
 
-from harness.__main__ import main
-from harness.programs import missing_program
+from sockstates.__main__ import main
+from sockstates.programs import missing_program
 from tests.naps import SEED
 from tests.scenario_runs import PROJECT, Runs, runs
 
@@ -90,8 +90,8 @@ STANDS_ON = {
 FIXTURES_OF_TLS = "programs, identity, without_extended_master_secret"
 HEAD = """
 import pytest
-from harness import *
-from harness.lab import *
+from sockstates import *
+from sockstates.lab import *
 """
 
 
@@ -101,7 +101,7 @@ def scenario(piece: Block) -> str:
     if piece.section == "TLS":
         fixtures += f", {FIXTURES_OF_TLS}"
         head += f"from scenarios.https.conftest import authority, {FIXTURES_OF_TLS}\n"
-        head += "from harness.tls.decryption import decrypt\n"
+        head += "from sockstates.tls.decryption import decrypt\n"
     body = STANDS_ON[piece.section] + re.sub(r"^    ", "", piece.text, flags=re.MULTILINE)
     return f"{head}\n\ndef test_piece({fixtures}):\n{indent(body, '    ')}"
 
@@ -180,7 +180,7 @@ def report(runs: Runs) -> Path:
     return folder
 
 
-COMMAND = re.compile(r"python -m harness ((?:show|explain|predict|netstat|compare) [^`\n]*)")
+COMMAND = re.compile(r"sockstates ((?:show|explain|predict|netstat|compare) [^`\n]*)")
 PLACES = {"FILE": "server.pcapng", "DIR/…/timeline.jsonl": "timeline.jsonl"}
 
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from harness import CLOSED, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, LISTEN, SYN_RECV, TIME_WAIT
-from harness.evidence.durations import Decision, Lasted, Limits, decide, time_in
-from harness.evidence.passages import stages
-from harness.evidence.testimony import Sought, explain_duration
-from harness.tcp.timers import early, late
+from sockstates import CLOSED, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, LISTEN, SYN_RECV, TIME_WAIT
+from sockstates.evidence.durations import Decision, Lasted, Limits, decide, time_in
+from sockstates.evidence.passages import stages
+from sockstates.evidence.testimony import Sought, explain_duration
+from sockstates.tcp.timers import early, late
 from tests.recorded import START, at
 from tests.recorded_witnesses import KEY, sampled, samples, traced
 

@@ -12,10 +12,10 @@ from select import POLLIN, POLLOUT, POLLRDHUP
 
 import pytest
 
-from harness import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, LISTEN, SYN_SENT, State
-from harness.evidence.verdicts import ExpectationFailed, Inconclusive
-from harness.lab import Host, Lab, LabError, Wire
-from harness.lab.connection import Connection
+from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, LISTEN, SYN_SENT, State
+from sockstates.evidence.verdicts import ExpectationFailed, Inconclusive
+from sockstates.lab import Host, Lab, LabError, Wire
+from sockstates.lab.connection import Connection
 
 pytestmark = pytest.mark.families("ipv4")
 
@@ -169,7 +169,7 @@ def test_stays_minds_what_comes_and_goes_within_the_window(
 def test_stays_needs_samples(
     lab: Lab, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.lab.observed.FEWEST_SAMPLES", 1_000_000)
+    monkeypatch.setattr("sockstates.lab.observed.FEWEST_SAMPLES", 1_000_000)
     lab.deadlines.programs = SOON
     with pytest.raises(Inconclusive, match="samples were taken"):
         connection.client.stays(ESTABLISHED, seconds=SOON)

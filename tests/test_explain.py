@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import explain
-from harness.tcp.causes import Seen, nearest, ranked
-from harness.tcp.kernel import Kernel
-from harness.tcp.silence import Situation
-from harness.tcp.states import State
+from sockstates.commands import explain
+from sockstates.tcp.causes import Seen, nearest, ranked
+from sockstates.tcp.kernel import Kernel
+from sockstates.tcp.silence import Situation
+from sockstates.tcp.states import State
 
 MACHINE = Situation(Kernel((6, 18), 250))
 
@@ -107,7 +107,7 @@ def test_the_command_names_the_scenario(capsys: pytest.CaptureFixture[str]) -> N
     assert explain.main(["131s", "--kernel", "6.18", "--hz", "250"]) == 0
     page = capsys.readouterr().out
     assert page.index("1. connect(2): a SYN that nobody answers") < page.index("scenarios/opening/")
-    assert "python -m harness predict syn" in page
+    assert "sockstates predict syn" in page
     assert all(len(each) <= 80 or each.startswith("     scenarios/") for each in page.splitlines())
 
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.tcp.explanation import explain
-from harness.tcp.matching import Mismatch, match
-from harness.tcp.notation import parse_pattern
-from harness.tcp.segment import Address, Segment
+from sockstates.tcp.explanation import explain
+from sockstates.tcp.matching import Mismatch, match
+from sockstates.tcp.notation import parse_pattern
+from sockstates.tcp.segment import Address, Segment
 from tests.test_matching import HOSTS, SMALL, SMALL_LINES, TALK, J, mismatched
 
 

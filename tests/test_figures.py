@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from harness.evidence.durations import Lasted
-from harness.evidence.events import SocketSeen
-from harness.evidence.figures import NoFigure, figure_text
-from harness.evidence.passages import Stage
-from harness.evidence.timeline import Timeline
-from harness.tcp.options import Option
-from harness.tcp.segment import Address
-from harness.tcp.states import CLOSED, ESTABLISHED, FIN_WAIT1, LISTEN, SYN_SENT
+from sockstates.evidence.durations import Lasted
+from sockstates.evidence.figures import NoFigure, figure_text
+from sockstates.evidence.passages import Stage
+from sockstates.record.events import SocketSeen
+from sockstates.record.timeline import Timeline
+from sockstates.tcp.options import Option
+from sockstates.tcp.segment import Address
+from sockstates.tcp.states import CLOSED, ESTABLISHED, FIN_WAIT1, LISTEN, SYN_SENT
 from tests.recorded import Written, at, empty_timeline, sends
 
 CLIENT, SERVER = ("10.0.0.1", 43210), ("10.0.0.2", 80)

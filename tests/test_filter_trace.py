@@ -4,16 +4,16 @@ import sys
 
 import pytest
 
-from harness import ESTABLISHED, SYN_SENT
-from harness.evidence.decisions import decided_segments
-from harness.evidence.events import RuleChanged
-from harness.evidence.kernel_events import FilterDecided, RecordsLost, WitnessJoined
-from harness.lab import Connection, Host, Lab
-from harness.lab.filter_trace import chain_that_ends, goes_on
-from harness.lab.netlink_attributes import messages
-from harness.lab.rules import parse
-from harness.lab.rules.watching import TRACED_A_SECOND, TRACED_AT_ONCE
-from harness.lab.trace_messages import drops, headers
+from sockstates import ESTABLISHED, SYN_SENT
+from sockstates.evidence.decisions import decided_segments
+from sockstates.lab import Connection, Host, Lab
+from sockstates.record.events import RuleChanged
+from sockstates.record.kernel_events import FilterDecided, RecordsLost, WitnessJoined
+from sockstates.sandbox.rules import parse
+from sockstates.sandbox.rules.watching import TRACED_A_SECOND, TRACED_AT_ONCE
+from sockstates.sandbox.witnesses.filter_trace import chain_that_ends, goes_on
+from sockstates.sandbox.witnesses.netlink_attributes import messages
+from sockstates.sandbox.witnesses.trace_messages import drops, headers
 
 SEND_FLOOD = f"""
 import errno, os, socket, struct, sys, time

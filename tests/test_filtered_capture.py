@@ -7,16 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from harness import ESTABLISHED, Inconclusive, libpcap
-from harness.evidence.capture_file import CaptureFile
-from harness.evidence.events import CaptureChosen, FramesLost
-from harness.lab import Host, Lab, chosen_captures
-from harness.lab.errors import LabError
-from harness.lab.filtered_capture import Direction
-from harness.report.folder import write_folder
-from harness.report.pcapng import CaptureInterface, pcapng_blocks
-from harness.tcp.links import COOKED_2, ETHERNET
-from harness.tcp.tcpdump_output import Style
+from sockstates import ESTABLISHED, Inconclusive
+from sockstates.captures import libpcap
+from sockstates.captures.file import CaptureFile
+from sockstates.captures.pcapng_writer import CaptureInterface, pcapng_blocks
+from sockstates.lab import Host, Lab
+from sockstates.lab.filtered_capture import Direction
+from sockstates.record.events import CaptureChosen, FramesLost
+from sockstates.report.folder import write_folder
+from sockstates.sandbox.client.errors import LabError
+from sockstates.sandbox.witnesses import chosen_captures
+from sockstates.tcp.links import COOKED_2, ETHERNET
+from sockstates.tcp.tcpdump_output import Style
 from tests.own_namespace import in_own_namespace
 
 
@@ -148,7 +150,7 @@ def _what_a_full_ring_says() -> tuple[int, int]:
     """Datagrams on loopback that nobody reads meanwhile: how many were kept, how many told lost."""
     import selectors
 
-    from harness.lab.packet_ring import frames_of
+    from sockstates.sandbox.witnesses.packet_ring import frames_of
     from tests.rule_twins import pin_to_one_processor
     from tests.test_capture import _let_all_pass, _loopback_up
 
@@ -179,8 +181,8 @@ def _what_a_request_to_end_it_brings() -> tuple[list[str], list[object]]:
     import os
     import select
 
-    from harness.lab.agent import Agent, Description
-    from harness.lab.messages import Channel
+    from sockstates.sandbox.agent.agent import Agent, Description
+    from sockstates.sandbox.channel import Channel
     from tests.test_capture import _loopback_up
 
     _loopback_up()

@@ -2,11 +2,11 @@
 
 import pytest
 
-from harness.evidence.events import FramesLost
-from harness.evidence.flows import Flow, explain_flow, first_difference, lost_events, state_of
-from harness.evidence.kernel_events import FlowChanged, RecordsLost
-from harness.evidence.timeline import Timeline
-from harness.tcp.segment import Address
+from sockstates.evidence.flows import Flow, explain_flow, first_difference, lost_events, state_of
+from sockstates.record.events import FramesLost
+from sockstates.record.kernel_events import FlowChanged, RecordsLost
+from sockstates.record.timeline import Timeline
+from sockstates.tcp.segment import Address
 from tests.recorded import at, empty_timeline
 
 CLIENT, SERVER = Address("10.0.0.1", 40000), Address("10.0.0.2", 16868)

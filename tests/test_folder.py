@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from harness.evidence.events import FramesLost, RuleChanged, SocketSeen, Step, SysctlSet
-from harness.evidence.kernel_events import StateChanged
-from harness.evidence.timeline import Timeline
-from harness.lab import Host, Lab
-from harness.report.capture_comments import AFTERWARDS
-from harness.report.folder import ALL_HOSTS, write_folder
-from harness.report.text import ladder, states_table, text_timeline
-from harness.report.timeline_file import NAME, read_timeline
-from harness.tcp.segment import Address
-from harness.tcp.states import ESTABLISHED, FIN_WAIT1, SYN_SENT, TIME_WAIT, State
+from sockstates.lab import Host, Lab
+from sockstates.record.events import FramesLost, RuleChanged, SocketSeen, Step, SysctlSet
+from sockstates.record.kernel_events import StateChanged
+from sockstates.record.timeline import Timeline
+from sockstates.report.capture_comments import AFTERWARDS
+from sockstates.report.folder import ALL_HOSTS, write_folder
+from sockstates.report.text import ladder, states_table, text_timeline
+from sockstates.report.timeline_file import NAME, read_timeline
+from sockstates.tcp.segment import Address
+from sockstates.tcp.states import ESTABLISHED, FIN_WAIT1, SYN_SENT, TIME_WAIT, State
 from tests.recorded import Written, at, empty_timeline, sends
 
 CLIENT, SERVER = Address("10.0.0.1", 43210), Address("10.0.0.2", 16868)

@@ -2,16 +2,16 @@ from pathlib import Path
 
 import pytest
 
-from harness.evidence.capture_file import CaptureFile
-from harness.evidence.capture_survey import survey
-from harness.tcp.connection import Connection
-from harness.tcp.following import Followed, Following, telling_segments
-from harness.tcp.headers import read_segment
-from harness.tcp.inference import infer_states
-from harness.tcp.marks import WORDS, Mark
-from harness.tcp.options import WINDOW_SCALE, Option
-from harness.tcp.segment import Address, Segment, add
-from harness.tcp.states import State
+from sockstates.captures.file import CaptureFile
+from sockstates.captures.survey import survey
+from sockstates.tcp.connection import Connection
+from sockstates.tcp.following import Followed, Following, telling_segments
+from sockstates.tcp.headers import read_segment
+from sockstates.tcp.inference import infer_states
+from sockstates.tcp.marks import WORDS, Mark
+from sockstates.tcp.options import WINDOW_SCALE, Option
+from sockstates.tcp.segment import Address, Segment, add
+from sockstates.tcp.states import State
 from tests.large_capture import write
 from tests.made_captures import made, write_pcap
 from tests.real_captures import over_real_captures, real_captures

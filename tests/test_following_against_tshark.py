@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.evidence.frames import CapturedFrame
-from harness.report.pcapng import write_pcapng
-from harness.tcp.marks import Mark
+from sockstates.captures.pcapng_writer import write_pcapng
+from sockstates.record.frames import CapturedFrame
+from sockstates.tcp.marks import Mark
 from tests.judge_captures import (
     ANALYSIS,
     addresses,

@@ -14,7 +14,8 @@ from types import ModuleType
 
 import pytest
 
-from harness.lab import Host, gate
+from sockstates.lab import Host
+from sockstates.sandbox.network import gate
 from tests.gate_exceptions import (
     READS_FRAMES,
     READS_NETLINK,
@@ -26,11 +27,11 @@ from tests.gate_exceptions import (
 from tests.module_trees import Module, dotted, modules, read_module
 from tests.own_namespace import in_own_namespace, inside, new_namespace
 
-GATE = "harness.lab.gate"
+GATE = "sockstates.sandbox.network.gate"
 LOOKS_ONLY = {"network_namespace", "prove_outside_host", "sysctl_path", "read_sysctl"}
 """What the gate has for looking; everything else in it opens or changes something."""
 
-ENTERS_NAMESPACES = "harness.lab.namespaces"
+ENTERS_NAMESPACES = "sockstates.sandbox.network.namespaces"
 """Has setns(2) as ``enter``; who calls that says which kind."""
 READERS = {"AF_NETLINK": ("netlink", READS_NETLINK), "AF_PACKET": ("packet", READS_FRAMES)}
 PERF_IOCTLS = {"ENABLE", "SET_OUTPUT", "SET_FILTER"}
@@ -96,7 +97,7 @@ def test_a_program_on_a_host_may_not_change_that_host(client: Host) -> None:
     program = client.start(
         [
             *(sys.executable, "-c"),
-            "from harness.lab import gate\n"
+            "from sockstates.sandbox.network import gate\n"
             "try: gate.interface_socket()\n"
             "except gate.HostNetworkError as error: print(error)",
         ],
@@ -225,12 +226,14 @@ def _steers_recording(node: ast.Call, module: Module) -> bool:
 
 
 def test_what_steers_recording_cannot_ask_an_interface() -> None:
-    from harness.lab import perf_events
+    from sockstates.sandbox.witnesses import perf_events
 
     for name in PERF_IOCTLS:
         assert getattr(perf_events, name) >> 8 & 0xFF == ord("$"), "linux/perf_event.h"
     planted = ast.parse("import fcntl\nfcntl.ioctl(3, SIOCSIFFLAGS, b'')")
-    assert ways_around(Module("harness.lab.perf_events", Path("planted.py"), planted))
+    assert ways_around(
+        Module("sockstates.sandbox.witnesses.perf_events", Path("planted.py"), planted)
+    )
 
 
 def _is_harmless(node: ast.Call, module: Module, gated: set[str]) -> bool:
@@ -293,10 +296,16 @@ def test_nothing_is_excepted_that_does_not_exist() -> None:
         ("import socket\nsocket.socket(socket.AF_PACKET, socket.SOCK_RAW)", "packet socket"),
         ("open('/proc/sys/net/ipv4/ip_forward', 'w')", "where sysctls lie"),
         ("import fcntl\nfcntl.ioctl(3, 0x8914, b'')", "ioctl"),
-        ("from harness.lab import namespaces\nnamespaces._libc.setns(3, 0x40000000)", "setns"),
-        ("from harness.lab import namespaces\nnamespaces.enter(3, 0x40000000)", "may be a network"),
         (
-            "from harness.lab.namespaces import CLONE_NEWNET, enter\nenter(3, CLONE_NEWNET)",
+            "from sockstates.sandbox.network import namespaces\nnamespaces._libc.setns(3, 0x40000000)",
+            "setns",
+        ),
+        (
+            "from sockstates.sandbox.network import namespaces\nnamespaces.enter(3, 0x40000000)",
+            "may be a network",
+        ),
+        (
+            "from sockstates.sandbox.network.namespaces import CLONE_NEWNET, enter\nenter(3, CLONE_NEWNET)",
             "may be",
         ),
         ("import os\nos.setns(3)", "setns"),
@@ -306,10 +315,10 @@ def test_nothing_is_excepted_that_does_not_exist() -> None:
     ],
 )
 def test_ways_around_are_recognised(line: str, reason: str) -> None:
-    module = Module("harness.planted", Path("planted.py"), ast.parse(line))
+    module = Module("sockstates.planted", Path("planted.py"), ast.parse(line))
     assert any(reason in found for found in ways_around(module))
 
 
 def test_a_datagram_socket_of_the_gate_may_be_asked() -> None:
     line = "with gate.interface_socket() as control:\n    fcntl.ioctl(control, 1, b'')"
-    assert not ways_around(Module("harness.planted", Path("planted.py"), ast.parse(line)))
+    assert not ways_around(Module("sockstates.planted", Path("planted.py"), ast.parse(line)))

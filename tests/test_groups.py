@@ -5,13 +5,13 @@ import sys
 
 import pytest
 
-from harness.lab import Host
-from harness.lab.groups import CALLS
+from sockstates.lab import Host
+from sockstates.sandbox.network.groups import CALLS
 from tests.module_trees import PROJECT
 
 IN_A_USER_NAMESPACE = """
 import os
-from harness.lab import groups, namespaces
+from sockstates.lab import groups, namespaces
 namespaces.become_root_of_new_user_namespace()
 before = os.getgroups()
 try:

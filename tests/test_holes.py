@@ -1,8 +1,8 @@
 """What the evidence lacks is said under a failure."""
 
-from harness.evidence.frames import CapturedFrame
-from harness.evidence.timeline import Timeline
-from harness.plugin_reports import holes
+from sockstates.plugin.reports import holes
+from sockstates.record.frames import CapturedFrame
+from sockstates.record.timeline import Timeline
 
 ETHERNET = bytes(12) + b"\x08\x00"
 IPV4_SAYS_TCP = b"\x45\x00\x00\x28" + bytes(5) + b"\x06" + bytes(10)

@@ -8,10 +8,10 @@ import sys
 
 import pytest
 
-from harness import ESTABLISHED, TIME_WAIT
-from harness.evidence.verdicts import ExpectationFailed
-from harness.lab import Host
-from harness.tcp.segment import Address
+from sockstates import ESTABLISHED, TIME_WAIT
+from sockstates.evidence.verdicts import ExpectationFailed
+from sockstates.lab import Host
+from sockstates.tcp.segment import Address
 
 pytestmark = pytest.mark.families("ipv4")
 

@@ -4,10 +4,10 @@ import errno
 
 import pytest
 
-from harness import CLOSED, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, LISTEN
-from harness.evidence.events import Figure
-from harness.lab import Host, Lab, LabError
-from harness.report.text import text_timeline
+from sockstates import CLOSED, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, LISTEN
+from sockstates.lab import Host, Lab, LabError
+from sockstates.record.events import Figure
+from sockstates.report.text import text_timeline
 
 pytestmark = pytest.mark.families("ipv4")
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import ESTABLISHED
-from harness.evidence.events import NANOSECONDS, ClockStepped, FramesLost, Step, SysctlSet
-from harness.evidence.verdicts import Inconclusive
-from harness.lab import Host, HostGone, Lab, LabError, Sandbox, open_lab
+from sockstates import ESTABLISHED
+from sockstates.evidence.verdicts import Inconclusive
+from sockstates.lab import Host, HostGone, Lab, LabError, Sandbox, open_lab
+from sockstates.record.events import NANOSECONDS, ClockStepped, FramesLost, Step, SysctlSet
 
 SIDE_BY_SIDE = 20
 RESOLVE = (

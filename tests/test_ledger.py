@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.ledger.claims import CONDITION, FALSE, HOLDS, Ledger, by_number
-from harness.ledger.reading import LedgerError, read_ledger
+from sockstates.ledger.claims import CONDITION, FALSE, HOLDS, Ledger, by_number
+from sockstates.ledger.reading import LedgerError, read_ledger
 
 ARTICLE = '[article]\ntitle = "A title"\nabout = "About it."\n'
 ENTRY = '[[claim]]\nid = "T7"\nsays = "It is so."\nverdict = "holds"\n'

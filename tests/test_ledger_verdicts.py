@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 import pytest
 
-from harness.ledger.claims import CONDITION, FALSE, HOLDS, Article, Claim, Ledger, Verdict
-from harness.ledger.judging import Judgement, Outcome, Showing, judge, strangers
-from harness.ledger.table import WIDTH, count_line, ledger_lines, problem_lines
+from sockstates.ledger.claims import CONDITION, FALSE, HOLDS, Article, Claim, Ledger, Verdict
+from sockstates.ledger.judging import Judgement, Outcome, Showing, judge, strangers
+from sockstates.ledger.table import WIDTH, count_line, ledger_lines, problem_lines
 
 
 def claim(verdict: Verdict = HOLDS, name: str = "T7") -> Claim:

@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
-from harness import SYN_SENT
-from harness.evidence.events import SysctlSet
-from harness.evidence.held_back import holds_back
-from harness.lab import Host, KernelLacks, Lab, LabError, Wire, gate, link, netem
-from harness.lab.netem import Emulation
-from harness.lab.netlink_attributes import attributes
-from harness.lab.topology import plan
-from harness.tcp.timers import MINIMUM_RTO, first_rto
+from sockstates import SYN_SENT
+from sockstates.evidence.held_back import holds_back
+from sockstates.lab import Host, KernelLacks, Lab, LabError, Wire, link
+from sockstates.record.events import SysctlSet
+from sockstates.sandbox.agent import netem
+from sockstates.sandbox.agent.netem import Emulation
+from sockstates.sandbox.network import gate
+from sockstates.sandbox.network.topology import plan
+from sockstates.sandbox.witnesses.netlink_attributes import attributes
+from sockstates.tcp.timers import MINIMUM_RTO, first_rto
 from tests.scenario_runs import Runs, runs
 
 pytest_plugins = ["pytester"]

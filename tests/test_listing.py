@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from harness.evidence.events import SocketSeen
-from harness.evidence.listing import (
+from sockstates.evidence.listing import (
     ListedSocket,
     Listing,
     Tool,
@@ -14,11 +13,12 @@ from harness.evidence.listing import (
     read_netstat,
     read_ss,
 )
-from harness.evidence.timeline import Timeline
-from harness.evidence.verdicts import ExpectationFailed
-from harness.lab import Host
-from harness.tcp.segment import Address
-from harness.tcp.states import State
+from sockstates.evidence.verdicts import ExpectationFailed
+from sockstates.lab import Host
+from sockstates.record.events import SocketSeen
+from sockstates.record.timeline import Timeline
+from sockstates.tcp.segment import Address
+from sockstates.tcp.states import State
 
 NETSTAT = """\
 Active Internet connections (servers and established)

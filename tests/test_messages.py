@@ -5,13 +5,13 @@ from collections.abc import Callable
 
 import pytest
 
-from harness import CLOSING, ESTABLISHED, ExpectationFailed
-from harness.lab import Host, Lab, LabError
-from harness.lab.connection import Connection
-from harness.lab.rules.errors import RuleSyntaxError, UnknownHostError
-from harness.tcp.matching import UnknownHost
-from harness.tcp.reading import NotationError
-from harness.tcp.states import UnknownState
+from sockstates import CLOSING, ESTABLISHED, ExpectationFailed
+from sockstates.lab import Host, Lab, LabError
+from sockstates.lab.connection import Connection
+from sockstates.sandbox.rules.errors import RuleSyntaxError, UnknownHostError
+from sockstates.tcp.matching import UnknownHost
+from sockstates.tcp.reading import NotationError
+from sockstates.tcp.states import UnknownState
 from tests.scenario_runs import Runs, runs
 
 pytest_plugins = ["pytester"]
@@ -201,7 +201,7 @@ class TestWhatIsNotThere:
 def test_a_capture_that_lost_frames_is_inconclusive_and_says_so(runs: Runs) -> None:
     runs.write(
         """
-        from harness.evidence.events import FramesLost
+        from sockstates.record.events import FramesLost
 
         def test_would_pass(lab):
             lab.timeline.add(FramesLost(lab.now(), "client", 3))
@@ -254,4 +254,4 @@ def test_a_host_that_died_is_named(runs: Runs) -> None:
     result.stdout.fnmatch_lines(
         [">       server.listen(port=80)", "E *HostGone: host 'server' does not answer*ended*"]
     )
-    result.stdout.no_fnmatch_line("*harness/lab*")
+    result.stdout.no_fnmatch_line("*harness/sockstates/lab*")

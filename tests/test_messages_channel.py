@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.lab.messages import Channel, ChannelClosedError
+from sockstates.sandbox.channel import Channel, ChannelClosedError
 
 
 @pytest.fixture

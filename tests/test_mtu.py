@@ -2,9 +2,9 @@
 
 import pytest
 
-from harness.evidence.events import SysctlSet
-from harness.lab import Host, Lab, LabError
-from harness.tcp.sizes import announced_mss, most_data
+from sockstates.lab import Host, Lab, LabError
+from sockstates.record.events import SysctlSet
+from sockstates.tcp.sizes import announced_mss, most_data
 
 
 def test_sizes_of_ethernet() -> None:

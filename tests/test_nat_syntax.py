@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.lab.rules import (
+from sockstates.sandbox.rules import (
     FAMILIES,
     Family,
     RuleSyntaxError,
@@ -11,7 +11,7 @@ from harness.lab.rules import (
     parse,
     spell_rule,
 )
-from harness.lab.rules.rule import DeleteNumber
+from sockstates.sandbox.rules.rule import DeleteNumber
 from tests.rule_lines import HOSTS, rule_of
 
 

@@ -11,19 +11,21 @@ import shlex
 import pytest
 from pyroute2 import NFTSocket
 
-from harness.lab.rules import (
+from sockstates.sandbox.rules import (
     Count,
     Family,
     HostAddresses,
     RuleNotAppliedError,
     RuleNotFoundError,
-    batch,
     concrete_rules,
     parse,
 )
-from harness.lab.rules.rule import FAMILIES, Append
-from harness.lab.rules.table import Table
-from harness.lab.rules.tables import Tables
+from sockstates.sandbox.rules import (
+    transactions as batch,
+)
+from sockstates.sandbox.rules.rule import FAMILIES, Append
+from sockstates.sandbox.rules.table import Table
+from sockstates.sandbox.rules.tables import Tables
 from tests.own_namespace import in_own_namespace
 from tests.rule_grammar import SOURCES
 from tests.rule_probes import Probe, probes

@@ -8,14 +8,14 @@ import socket
 import pytest
 from pyroute2 import IPRoute
 
-from harness.evidence.events import Event
-from harness.evidence.kernel_events import FilterDecided, FlowChanged, RecordsLost, WitnessJoined
-from harness.lab import gate
-from harness.lab.conntrack import GROUPS, ConntrackEvents
-from harness.lab.filter_trace import FilterTrace
-from harness.lab.netfilter_events import NetfilterEvents
-from harness.lab.rules import RuleNotAppliedError, parse
-from harness.lab.rules.table import Table
+from sockstates.record.events import Event
+from sockstates.record.kernel_events import FilterDecided, FlowChanged, RecordsLost, WitnessJoined
+from sockstates.sandbox.network import gate
+from sockstates.sandbox.rules import RuleNotAppliedError, parse
+from sockstates.sandbox.rules.table import Table
+from sockstates.sandbox.witnesses.conntrack import GROUPS, ConntrackEvents
+from sockstates.sandbox.witnesses.filter_trace import FilterTrace
+from sockstates.sandbox.witnesses.netfilter_events import NetfilterEvents
 from tests.own_namespace import in_own_namespace
 
 CONNECTIONS = 60

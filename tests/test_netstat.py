@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 
-from harness.__main__ import main
-from harness.evidence.events import ProcessSeen, SocketSeen, Step
-from harness.evidence.kernel_events import SocketGlanced
-from harness.evidence.netstat import netstat_table
-from harness.evidence.sockets_at import MomentNotRecorded, last_certain
-from harness.evidence.timeline import Timeline
-from harness.lab import Host, Lab, LabError
-from harness.report.folder import write_folder
-from harness.report.html.netstat import netstat_tables
-from harness.report.timeline_file import NAME
-from harness.tcp.segment import Address
-from harness.tcp.states import CLOSED, ESTABLISHED, FIN_WAIT1, LISTEN, SYN_RECV, State
+from sockstates.__main__ import main
+from sockstates.evidence.netstat import netstat_table
+from sockstates.evidence.sockets_at import MomentNotRecorded, last_certain
+from sockstates.lab import Host, Lab, LabError
+from sockstates.record.events import ProcessSeen, SocketSeen, Step
+from sockstates.record.kernel_events import SocketGlanced
+from sockstates.record.timeline import Timeline
+from sockstates.report.folder import write_folder
+from sockstates.report.html.netstat import netstat_tables
+from sockstates.report.timeline_file import NAME
+from sockstates.tcp.segment import Address
+from sockstates.tcp.states import CLOSED, ESTABLISHED, FIN_WAIT1, LISTEN, SYN_RECV, State
 from tests.nginx import start_nginx
 from tests.recorded import at, empty_timeline
 

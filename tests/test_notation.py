@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.tcp.matching import Match, match
-from harness.tcp.notation import (
+from sockstates.tcp.matching import Match, match
+from sockstates.tcp.notation import (
     ABSOLUTE,
     NotationError,
     Origin,
@@ -13,9 +13,9 @@ from harness.tcp.notation import (
     format_segment,
     parse_pattern,
 )
-from harness.tcp.options import Option
-from harness.tcp.pattern import Endpoint, ExpectedOption, Gap, Line, Number
-from harness.tcp.segment import FLAG_LETTERS, Address, Segment, order_flags
+from sockstates.tcp.options import Option
+from sockstates.tcp.pattern import Endpoint, ExpectedOption, Gap, Line, Number
+from sockstates.tcp.segment import FLAG_LETTERS, Address, Segment, order_flags
 
 WORD, HALF = st.integers(0, 2**32 - 1), st.integers(0, 2**16 - 1)
 LETTER = st.from_regex(r"[A-Z][A-Za-z0-9_]{0,4}", fullmatch=True)

@@ -18,16 +18,16 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
-from harness.evidence.capture_file import CaptureFile
-from harness.evidence.frames import CapturedFrame
-from harness.lab import Host, Lab
-from harness.report.folder import write_folder
-from harness.report.pcapng import write_pcapng
-from harness.tcp.dissect import dissect
-from harness.tcp.options import Option
-from harness.tcp.segment import Address
-from harness.tcp.states import CLOSED, TIME_WAIT
-from harness.tcp.tcpdump_output import Style, TcpdumpPrinter, tcpdump_lines
+from sockstates.captures.file import CaptureFile
+from sockstates.captures.pcapng_writer import write_pcapng
+from sockstates.lab import Host, Lab
+from sockstates.record.frames import CapturedFrame
+from sockstates.report.folder import write_folder
+from sockstates.tcp.dissect import dissect
+from sockstates.tcp.options import Option
+from sockstates.tcp.segment import Address
+from sockstates.tcp.states import CLOSED, TIME_WAIT
+from sockstates.tcp.tcpdump_output import Style, TcpdumpPrinter, tcpdump_lines
 from tests.real_captures import FOLDER, over_real_captures, real_captures
 
 STYLES = {

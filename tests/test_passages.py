@@ -4,7 +4,7 @@ from types import EllipsisType
 
 import pytest
 
-from harness import (
+from sockstates import (
     CLOSE_WAIT,
     CLOSED,
     CLOSING,
@@ -18,9 +18,7 @@ from harness import (
     TIME_WAIT,
     State,
 )
-from harness.evidence.events import FramesLost, SocketSeen
-from harness.evidence.kernel_events import ResetPassed, StateChanged
-from harness.evidence.passages import (
+from sockstates.evidence.passages import (
     Stage,
     judge,
     may_have_passed,
@@ -29,8 +27,10 @@ from harness.evidence.passages import (
     stages,
     walks,
 )
-from harness.evidence.testimony import Sought, explain_absence, explain_passage
-from harness.evidence.timeline import Timeline
+from sockstates.evidence.testimony import Sought, explain_absence, explain_passage
+from sockstates.record.events import FramesLost, SocketSeen
+from sockstates.record.kernel_events import ResetPassed, StateChanged
+from sockstates.record.timeline import Timeline
 from tests.recorded import START, Written, at, empty_timeline, sends
 from tests.recorded_witnesses import CLIENT, KEY, SERVER, changes, glances, sampled, samples, traced
 

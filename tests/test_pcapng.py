@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import Ether
 
-from harness.evidence.frames import CapturedFrame
-from harness.report.pcapng import CaptureInterface, Section, pcapng_blocks, write_pcapng
+from sockstates.captures.pcapng_writer import CaptureInterface, Section, pcapng_blocks, write_pcapng
+from sockstates.record.frames import CapturedFrame
 
 TIME = 1_700_000_000_123_456_789
 SYN = bytes(

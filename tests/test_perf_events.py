@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.lab.event_format import FormatError, parse_format
-from harness.lab.perf_events import (
+from sockstates.sandbox.witnesses.event_format import FormatError, parse_format
+from sockstates.sandbox.witnesses.perf_events import (
     Ring,
     WallClock,
     Wanted,
@@ -21,7 +21,7 @@ from harness.lab.perf_events import (
     ring_size,
     take_out,
 )
-from harness.lab.perf_records import (
+from sockstates.sandbox.witnesses.perf_records import (
     RECORD_LOST,
     RECORD_NAMESPACES,
     RECORD_SAMPLE,
@@ -31,10 +31,10 @@ from harness.lab.perf_records import (
     TaskPlaced,
     split_records,
 )
-from harness.lab.tracepoints import NEEDED, SightingReader, What, choose
-from harness.lab.tracing import look_for, refusal
-from harness.tcp.segment import Address
-from harness.tcp.states import State
+from sockstates.sandbox.witnesses.tracepoints import NEEDED, SightingReader, What, choose
+from sockstates.sandbox.witnesses.tracing import look_for, refusal
+from sockstates.tcp.segment import Address
+from sockstates.tcp.states import State
 from tests.formats_of_6_1 import TEXTS, drop_record, reset_record, state_record
 from tests.passages_shown import MACHINES_ROOT, NOT_ROOT
 from tests.rule_twins import pin_to_one_processor

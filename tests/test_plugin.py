@@ -187,8 +187,8 @@ class TestFailure:
             ]
         )
         result.stdout.fnmatch_lines(["*FIN_WAIT1 |"])  # before its FIN, where the kernel tells it
-        result.stdout.no_fnmatch_line("*harness/lab*")
-        result.stdout.no_fnmatch_line("*harness/plugin*")
+        result.stdout.no_fnmatch_line("*harness/sockstates/lab*")
+        result.stdout.no_fnmatch_line("*sockstates/plugin*")
         (evidence,) = (line[10:] for line in result.outlines if line.startswith("evidence"))
         folder = runs.folder / evidence
         assert {"timeline.txt", "client.pcapng", "server.pcapng"} <= {
@@ -203,11 +203,11 @@ class TestFailure:
     def test_the_whole_traceback_is_there_for_who_asks_for_it(self, runs: Runs) -> None:
         runs.write(FAILING)
         result = runs.run("--full-trace")
-        result.stdout.fnmatch_lines(["*harness/lab/observed.py:*: ExpectationFailed"])
+        result.stdout.fnmatch_lines(["*harness/sockstates/lab/observed.py:*: ExpectationFailed"])
 
     def test_an_error_in_the_harness_keeps_its_traceback(self, runs: Runs) -> None:
         runs.write("def test_it(lab):\n    lab.wait_until(None, 'nothing', 1)\n")
-        runs.run().stdout.fnmatch_lines(["*harness/lab/lab.py:*: TypeError"])
+        runs.run().stdout.fnmatch_lines(["*harness/sockstates/lab/lab.py:*: TypeError"])
 
     def test_a_failed_call_that_nobody_judged_fails_the_scenario(self, runs: Runs) -> None:
         runs.write(
@@ -222,7 +222,7 @@ class TestFailure:
         result.stdout.fnmatch_lines(
             ["at the scenario's end: *connect on client failed with ECONNREFUSED*"]
         )
-        result.stdout.no_fnmatch_line("*harness/plugin*")
+        result.stdout.no_fnmatch_line("*sockstates/plugin*")
 
 
 class TestFiles:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.catalogue.introduction import CLIENT, SERVICE
-from harness.report.html.results import read_results
+from sockstates.catalogue.introduction import CLIENT, SERVICE
+from sockstates.report.html.results import read_results
 from tests.module_trees import PROJECT
 from tests.scenario_runs import Runs, runs
 

@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from harness.lab import Host, Lab
-from harness.lab.link import lacking_netem
-from harness.lab.withholding import VERBS, Cause, Withholding
+from sockstates.lab import Host, Lab
+from sockstates.lab.link import lacking_netem
+from sockstates.lab.withholding import VERBS, Cause, Withholding
 from tests.cause_scenarios import DROPPED, EVERY_VERB, INDIFFERENT
 from tests.scenario_runs import HEAD, Runs, runs
 
@@ -101,7 +101,7 @@ class TestVerdict:
         runs.write(
             """
             import json
-            from harness import Inconclusive
+            from sockstates import Inconclusive
 
             pytestmark = [pytest.mark.families("ipv4"), pytest.mark.cause("client.iptables")]
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness.plugin_defaults import advance_notice, longest_wait, span
-from harness.system import VIRTUAL
+from sockstates.plugin.defaults import advance_notice, longest_wait, span
+from sockstates.system import VIRTUAL
 from tests.scenario_runs import HEAD, Runs, runs
 
 pytest_plugins = ["pytester"]

@@ -7,11 +7,19 @@ from itertools import pairwise
 
 import pytest
 
-from harness.evidence.events import CallBegan, CallEnded, RuleChanged, SocketSeen, Step
-from harness.evidence.kernel_events import StateChanged
-from harness.report.text import ladder
-from harness.tcp.segment import Address
-from harness.tcp.states import CLOSED, CLOSING, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, TIME_WAIT, State
+from sockstates.record.events import CallBegan, CallEnded, RuleChanged, SocketSeen, Step
+from sockstates.record.kernel_events import StateChanged
+from sockstates.report.text import ladder
+from sockstates.tcp.segment import Address
+from sockstates.tcp.states import (
+    CLOSED,
+    CLOSING,
+    ESTABLISHED,
+    FIN_WAIT1,
+    FIN_WAIT2,
+    TIME_WAIT,
+    State,
+)
 from tests.recorded import Written, at, empty_timeline, sends
 from tests.scenario_runs import CONNECTED, FAILING, Runs, runs
 from tests.terminal import Terminal, screen

@@ -23,7 +23,7 @@ def test_broken(lab, no_such_fixture):
     pass
 
 def test_undecided(lab, client, server):
-    from harness.evidence.events import FramesLost
+    from sockstates.record.events import FramesLost
     connection = client.connect(server.listen(port=80))
     lab.timeline.add(FramesLost(lab.now(), "client", 3))
     connection.client.reaches(CLOSING, seconds=0.1)

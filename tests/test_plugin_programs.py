@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import programs
-from harness.plugin_programs import packages_text
-from harness.programs import commands_of
+from sockstates import programs
+from sockstates.plugin.programs import packages_text
+from sockstates.programs import commands_of
 from tests.scenario_runs import Runs, runs
 
 pytest_plugins = ["pytester"]
@@ -36,7 +36,7 @@ FOUR_TESTS = """
 def bare(runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runs:
     """Runs on a machine that has no program at all."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    runs.write("import harness.programs\nharness.programs.SYSTEM_FOLDERS = ()", "conftest", "")
+    runs.write("import sockstates.programs\nharness.programs.SYSTEM_FOLDERS = ()", "conftest", "")
     return runs
 
 

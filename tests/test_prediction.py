@@ -6,15 +6,11 @@ import sys
 
 import pytest
 
-from harness import predict as command
-from harness.tcp.kernel import Kernel, UnknownKernel
-from harness.tcp.kernel_settings import (
-    SettingError,
-    checked_option,
-    checked_setting,
-)
-from harness.tcp.prediction import KINDS, ORPHANED, UnknownKind, predict
-from harness.tcp.silence import Situation, deferred_timeouts
+from sockstates.commands import predict as command
+from sockstates.tcp.kernel import Kernel, UnknownKernel
+from sockstates.tcp.kernel_settings import SettingError, checked_option, checked_setting
+from sockstates.tcp.prediction import KINDS, ORPHANED, UnknownKind, predict
+from sockstates.tcp.silence import Situation, deferred_timeouts
 
 OLD, NEW = Kernel((6, 1)), Kernel((6, 18))
 
@@ -208,7 +204,7 @@ def test_the_command_prints_at_most_80_columns(
 
 def test_the_command_for_programs() -> None:
     run = subprocess.run(
-        [sys.executable, "-m", "harness", "predict", "syn", "--kernel", "6.1", "--json"],
+        [sys.executable, "-m", "sockstates", "predict", "syn", "--kernel", "6.1", "--json"],
         capture_output=True,
         check=True,
         text=True,

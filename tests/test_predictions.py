@@ -11,12 +11,12 @@ import struct
 
 import pytest
 
-from harness import CLOSED, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, SYN_RECV, TIME_WAIT
-from harness.evidence.verdicts import ExpectationFailed
-from harness.lab import WRITE, Endpoint, Host, Lab
-from harness.lab.predicted import kernel
-from harness.system import VIRTUAL
-from harness.tcp.kernel_settings import IPV4, OPTIONS
+from sockstates import CLOSED, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, SYN_RECV, TIME_WAIT
+from sockstates.evidence.verdicts import ExpectationFailed
+from sockstates.lab import WRITE, Endpoint, Host, Lab
+from sockstates.lab.predicted import kernel
+from sockstates.system import VIRTUAL
+from sockstates.tcp.kernel_settings import IPV4, OPTIONS
 from tests.prediction_table import Case, cases
 
 SHORT = 2.5
@@ -44,7 +44,7 @@ def is_short(case: Case) -> bool:
 
 
 def test_there_are_three_hundred_that_every_kernel_has() -> None:
-    from harness.tcp.kernel import OLDEST, Kernel
+    from sockstates.tcp.kernel import OLDEST, Kernel
 
     assert len([case for case in cases() if case.is_for(Kernel(OLDEST))]) >= 300
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from harness import CLOSED, ESTABLISHED, LISTEN
-from harness.evidence.verdicts import ExpectationFailed
-from harness.lab import Host, Lab, LabError, Sandbox, open_lab
-from harness.lab.program_streams import LARGEST_OUTPUT
-from harness.lab.programs import program_environment
-from harness.programs import PACKAGES_BY_PROGRAM, find_program, missing_program, search_path
+from sockstates import CLOSED, ESTABLISHED, LISTEN
+from sockstates.evidence.verdicts import ExpectationFailed
+from sockstates.lab import Host, Lab, LabError, Sandbox, open_lab
+from sockstates.programs import PACKAGES_BY_PROGRAM, find_program, missing_program, search_path
+from sockstates.sandbox.agent.program_streams import LARGEST_OUTPUT
+from sockstates.sandbox.agent.programs import program_environment
 
 pytestmark = pytest.mark.families("ipv4")
 
@@ -353,7 +353,7 @@ def test_programs_are_found_in_system_folders(
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", "/no/such/folder")
-    monkeypatch.setattr("harness.programs.SYSTEM_FOLDERS", (str(tmp_path),))
+    monkeypatch.setattr("sockstates.programs.SYSTEM_FOLDERS", (str(tmp_path),))
     assert search_path("/bin") == f"/bin:{tmp_path}"
     assert find_program("nginx") == str(program)
     assert missing_program("nginx") is None

@@ -2,9 +2,9 @@
 
 import pytest
 
-from harness import ESTABLISHED, SYN_RECV, SYN_SENT
-from harness.lab import Host, Lab
-from harness.tcp.queues import Next, Queue, accept_queue, longest_queue, syn_queue
+from sockstates import ESTABLISHED, SYN_RECV, SYN_SENT
+from sockstates.lab import Host, Lab
+from sockstates.tcp.queues import Next, Queue, accept_queue, longest_queue, syn_queue
 
 FIRST_PORT = 40000
 BACKLOGS = [0, 1, 3]

@@ -8,7 +8,7 @@ from selectors import EVENT_READ, EVENT_WRITE
 
 import pytest
 
-from harness.lab.ready_sources import ready_sources
+from sockstates.sandbox.agent.ready_sources import ready_sources
 
 
 class _Sources:

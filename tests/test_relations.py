@@ -1,11 +1,11 @@
 """A state and a segment: after, before, or between two samples, where nobody can tell."""
 
-from harness import CLOSE_WAIT, ESTABLISHED
-from harness.evidence.durations import Decision
-from harness.evidence.passages import Stage, stages
-from harness.evidence.relations import as_captured_at, came_after, came_before, entered
-from harness.evidence.testimony import Sought, explain_order
-from harness.tcp.segment import Segment
+from sockstates import CLOSE_WAIT, ESTABLISHED
+from sockstates.evidence.durations import Decision
+from sockstates.evidence.passages import Stage, stages
+from sockstates.evidence.relations import as_captured_at, came_after, came_before, entered
+from sockstates.evidence.testimony import Sought, explain_order
+from sockstates.tcp.segment import Segment
 from tests.recorded import START, Written, at, empty_timeline, sends
 from tests.recorded_witnesses import CLIENT, KEY, SERVER, samples, traced
 

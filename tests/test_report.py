@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from harness.evidence.events import (
+from sockstates.evidence.expectations import EndpointLooks, explain_not_reached, observation_text
+from sockstates.record.events import (
     CallBegan,
     CallEnded,
     FramesLost,
@@ -16,13 +17,20 @@ from harness.evidence.events import (
     Step,
     SysctlSet,
 )
-from harness.evidence.expectations import EndpointLooks, explain_not_reached, observation_text
-from harness.evidence.kernel_events import StateChanged
-from harness.evidence.timeline import Timeline
-from harness.report.delivery import lost_segments
-from harness.report.text import ladder, states_table, text_timeline
-from harness.tcp.segment import Address
-from harness.tcp.states import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT1, LISTEN, SYN_SENT, State
+from sockstates.record.kernel_events import StateChanged
+from sockstates.record.timeline import Timeline
+from sockstates.report.delivery import lost_segments
+from sockstates.report.text import ladder, states_table, text_timeline
+from sockstates.tcp.segment import Address
+from sockstates.tcp.states import (
+    CLOSE_WAIT,
+    CLOSED,
+    ESTABLISHED,
+    FIN_WAIT1,
+    LISTEN,
+    SYN_SENT,
+    State,
+)
 from tests.recorded import START, Written, at, empty_timeline, sends
 
 CLIENT, SERVER = ("10.0.0.1", 43210), ("10.0.0.2", 16868)

@@ -5,13 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.ledger.claims import CONDITION, FALSE, HOLDS, Article, Claim, Ledger
-from harness.ledger.judging import Judgement, judge
-from harness.report.claims_file import ledger_json
-from harness.report.html.claims import CLAIMS_FILE, claims_page, showings
-from harness.report.html.index import index_page
-from harness.report.html.page import scenario_page
-from harness.report.html.results import PAGE_FILE, Result
+from sockstates.ledger.claims import CONDITION, FALSE, HOLDS, Article, Claim, Ledger
+from sockstates.ledger.judging import Judgement, judge
+from sockstates.report.claims_file import ledger_json
+from sockstates.report.html.claims import CLAIMS_FILE, claims_page, showings
+from sockstates.report.html.index import index_page
+from sockstates.report.html.page import scenario_page
+from sockstates.report.html.results import PAGE_FILE, Result
 from tests.browser import browser, shown
 from tests.recorded import empty_timeline
 from tests.report_samples import RUN, result_of, sampled_story

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.report.folder import Folder, write_folder
-from harness.report.html.results import PAGE_FILE, RESULT_FILE, Result, mark_stale, write_result
+from sockstates.report.folder import Folder, write_folder
+from sockstates.report.html.results import PAGE_FILE, RESULT_FILE, Result, mark_stale, write_result
 from tests.recorded import empty_timeline
 from tests.scenario_runs import CONNECTED, FAILING, Runs, runs
 

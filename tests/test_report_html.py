@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from harness.evidence.events import ProgramWrote, Step
-from harness.evidence.timeline import Timeline
-from harness.report.html.choice import MOST, chosen
-from harness.report.html.index import index_page
-from harness.report.html.markup import VOID, Markup, escape, tag
-from harness.report.html.page import scenario_page
-from harness.report.html.results import PAGE_FILE, RESULT_FILE, mark_stale, read_results
-from harness.report.html.scale import FOLD_FROM, Mark, factor, place
-from harness.report.html.states import bars, states_reached
-from harness.report.story import numbered
-from harness.tcp.states import CLOSE_WAIT, ESTABLISHED, FIN_WAIT1, SYN_RECV, TIME_WAIT
+from sockstates.evidence.bars import bars, states_reached
+from sockstates.record.events import ProgramWrote, Step
+from sockstates.record.timeline import Timeline
+from sockstates.report.html.choice import MOST, chosen
+from sockstates.report.html.index import index_page
+from sockstates.report.html.markup import VOID, Markup, escape, tag
+from sockstates.report.html.page import scenario_page
+from sockstates.report.html.results import PAGE_FILE, RESULT_FILE, mark_stale, read_results
+from sockstates.report.html.scale import FOLD_FROM, Mark, factor, place
+from sockstates.report.story import numbered
+from sockstates.tcp.states import CLOSE_WAIT, ESTABLISHED, FIN_WAIT1, SYN_RECV, TIME_WAIT
 from tests.recorded import at, empty_timeline
 from tests.report_samples import (
     RUN,

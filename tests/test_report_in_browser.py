@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.evidence.timeline import Timeline
-from harness.report.html.index import index_page
-from harness.report.html.page import scenario_page
+from sockstates.record.timeline import Timeline
+from sockstates.report.html.index import index_page
+from sockstates.report.html.page import scenario_page
 from tests.browser import browser, shown
 from tests.report_samples import (
     RUN,

@@ -5,23 +5,23 @@ from typing import Literal
 
 import pytest
 
-from harness.evidence.agreement import contradictions_about_packets
-from harness.evidence.decisions import decided_segments
-from harness.evidence.events import RuleChanged, SocketSeen
-from harness.evidence.frames import CapturedFrame
-from harness.evidence.kernel_events import FilterDecided, FlowChanged
-from harness.evidence.sendings import ends
-from harness.evidence.timeline import Timeline
-from harness.report.delivery import dropping_rules, lost_segments
-from harness.report.html.columns import Columns
-from harness.report.html.page import scenario_page
-from harness.report.html.scene import scene
-from harness.report.rewriting_words import MOST
-from harness.report.states import states_table
-from harness.report.story import Story
-from harness.report.text import ladder, text_timeline
-from harness.tcp.segment import Address
-from harness.tcp.states import State
+from sockstates.evidence.agreement import contradictions_about_packets
+from sockstates.evidence.decisions import decided_segments
+from sockstates.evidence.sendings import ends
+from sockstates.record.events import RuleChanged, SocketSeen
+from sockstates.record.frames import CapturedFrame
+from sockstates.record.kernel_events import FilterDecided, FlowChanged
+from sockstates.record.timeline import Timeline
+from sockstates.report.delivery import dropping_rules, lost_segments
+from sockstates.report.html.columns import Columns
+from sockstates.report.html.page import scenario_page
+from sockstates.report.html.scene import scene
+from sockstates.report.rewriting_words import MOST
+from sockstates.report.states import states_table
+from sockstates.report.story import Story
+from sockstates.report.text import ladder, text_timeline
+from sockstates.tcp.segment import Address
+from sockstates.tcp.states import State
 from tests.recorded import End, Written, at, empty_timeline, frame_octets
 from tests.report_samples import result_of
 

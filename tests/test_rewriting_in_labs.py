@@ -5,13 +5,13 @@ import sys
 
 import pytest
 
-from harness import CLOSED, ESTABLISHED, SYN_SENT
-from harness.evidence.decisions import decided_segments
-from harness.lab import Connection, Host, Lab, Wire
-from harness.report.delivery import lost_segments
-from harness.report.ladder import ladder
-from harness.report.segment_remarks import segment_remarks
-from harness.report.states import states_table
+from sockstates import CLOSED, ESTABLISHED, SYN_SENT
+from sockstates.evidence.decisions import decided_segments
+from sockstates.lab import Connection, Host, Lab, Wire
+from sockstates.report.delivery import lost_segments
+from sockstates.report.ladder import ladder
+from sockstates.report.segment_remarks import segment_remarks
+from sockstates.report.states import states_table
 
 pytestmark = pytest.mark.kernel("nat")
 TO_SERVER = "-p tcp --dport 80 -j DNAT --to-destination server:8080"

@@ -4,10 +4,10 @@ import errno
 
 import pytest
 
-from harness import ESTABLISHED, SYN_SENT
-from harness.evidence.events import SysctlSet
-from harness.evidence.held_back import holds_back
-from harness.lab import Host, Lab, LabError
+from sockstates import ESTABLISHED, SYN_SENT
+from sockstates.evidence.held_back import holds_back
+from sockstates.lab import Host, Lab, LabError
+from sockstates.record.events import SysctlSet
 
 
 def test_a_route_is_the_host_s_own_and_can_be_taken_away(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.lab.rules import (
+from sockstates.sandbox.rules import (
     FAMILIES,
     Family,
     RuleScopeError,
@@ -19,7 +19,7 @@ from harness.lab.rules import (
     parse,
     spell_rule,
 )
-from harness.lab.rules.rule import DeleteNumber, Flush, Insert, SetPolicy
+from sockstates.sandbox.rules.rule import DeleteNumber, Flush, Insert, SetPolicy
 from tests.rule_grammar import lines
 from tests.rule_lines import HOSTS, rule_of
 

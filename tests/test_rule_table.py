@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from pyroute2 import NFTSocket
 
-from harness.lab.rules import (
+from sockstates.sandbox.rules import (
     Count,
     HostAddresses,
     RuleNotAppliedError,
@@ -17,7 +17,7 @@ from harness.lab.rules import (
     RuleScopeError,
     parse,
 )
-from harness.lab.rules.table import Table
+from sockstates.sandbox.rules.table import Table
 from tests.own_namespace import in_own_namespace
 from tests.rule_probes import probes
 from tests.rule_twins import Twin, pin_to_one_processor

@@ -17,8 +17,8 @@ from itertools import zip_longest
 
 import pytest
 
-from harness.lab.rules import FAMILIES, NO_HOSTS, Family, concrete_rules, parse
-from harness.lab.rules.rule import Append
+from sockstates.sandbox.rules import FAMILIES, NO_HOSTS, Family, concrete_rules, parse
+from sockstates.sandbox.rules.rule import Append
 from tests.own_namespace import in_own_namespace
 from tests.rule_grammar import certainties, generate
 from tests.rule_probes import probes

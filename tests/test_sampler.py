@@ -7,13 +7,19 @@ from itertools import pairwise
 
 import pytest
 
-from harness import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, LISTEN, SYN_SENT, TIME_WAIT
-from harness.evidence.events import NANOSECONDS, CallBegan, SocketSeen
-from harness.lab import Host, Lab
-from harness.lab import sampler as sampler_module
-from harness.lab.sampler import ATTENDED, MILLISECOND, Sampler, pause_after, timer_moved
-from harness.lab.socket_diagnostics import SocketDiagnostics
-from harness.tcp.segment import Address
+from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, LISTEN, SYN_SENT, TIME_WAIT
+from sockstates.lab import Host, Lab
+from sockstates.record.events import NANOSECONDS, CallBegan, SocketSeen
+from sockstates.sandbox.witnesses import sampler as sampler_module
+from sockstates.sandbox.witnesses.sampler import (
+    ATTENDED,
+    MILLISECOND,
+    Sampler,
+    pause_after,
+    timer_moved,
+)
+from sockstates.sandbox.witnesses.socket_diagnostics import SocketDiagnostics
+from sockstates.tcp.segment import Address
 
 pytestmark = pytest.mark.families("ipv4")
 

@@ -1,16 +1,16 @@
 from dataclasses import replace
 
-from harness.evidence.schedules import (
+from sockstates.evidence.schedules import (
     Repeated,
     explain_repetitions,
     explain_schedule,
     faults,
     repetitions,
 )
-from harness.tcp.limits import syn_schedule, synack_schedule
-from harness.tcp.prediction import KINDS, Prediction
-from harness.tcp.segment import Address, Segment
-from harness.tcp.timers import early, late
+from sockstates.tcp.limits import syn_schedule, synack_schedule
+from sockstates.tcp.prediction import KINDS, Prediction
+from sockstates.tcp.segment import Address, Segment
+from sockstates.tcp.timers import early, late
 from tests.recorded import at
 
 SECOND = 1_000_000_000

@@ -1,4 +1,4 @@
-"""``python -m harness show``: what it draws, and what it says where there is nothing to draw."""
+"""``sockstates show``: what it draws, and what it says where there is nothing to draw."""
 
 import struct
 import subprocess
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import show
-from harness.__main__ import main
-from harness.report.folder import write_folder
+from sockstates.__main__ import main
+from sockstates.commands import show
+from sockstates.report.folder import write_folder
 from tests.large_capture import frame, talk, write
 from tests.made_captures import made, write_pcap
 from tests.module_trees import PROJECT
@@ -106,7 +106,7 @@ def test_many_connections_are_a_table_first(
     text = shown(capsys, path)
     assert "4000 segments of 50 TCP connections" in text
     assert "and 20 more, in which less went wrong" in text
-    assert f"python -m harness show {path} --connection" in " ".join(text.split())
+    assert f"sockstates show {path} --connection" in " ".join(text.split())
     one = shown(capsys, path, "--connection", 7, "--most", 20)
     assert "the first 20 of" in one
     assert "443" in one
@@ -188,7 +188,7 @@ def test_whatever_was_made_up_is_shown(tmp_path: Path, capsys: pytest.CaptureFix
 
 def test_who_has_seen_enough_may_close_the_pipe(tmp_path: Path) -> None:
     write(tmp_path / "large.pcap", 60_000)
-    command = [sys.executable, "-m", "harness", "show", str(tmp_path / "large.pcap")]
+    command = [sys.executable, "-m", "sockstates", "show", str(tmp_path / "large.pcap")]
     with subprocess.Popen(
         [*command, "--connection", "443", "--table"],
         cwd=PROJECT,
@@ -207,7 +207,7 @@ def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["show"])
     assert ended.value.code == 2
-    assert "usage: python -m harness show" in capsys.readouterr().err
+    assert "usage: sockstates show" in capsys.readouterr().err
     with pytest.raises(SystemExit) as ended:
         main(["show", "--help"])
     assert ended.value.code == 0

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from harness import libpcap
-from harness.__main__ import main
-from harness.evidence.capture_file import CaptureFile
-from harness.libpcap import FileFilter, FilterRefused
-from harness.show import sieve
+from sockstates.__main__ import main
+from sockstates.captures import libpcap
+from sockstates.captures.file import CaptureFile
+from sockstates.captures.libpcap import FileFilter, FilterRefused
+from sockstates.commands.show import sieve
 from tests.recorded import Written
 from tests.test_show import CLIENT, HANDSHAKE, SERVER, frames, pcap
 
@@ -121,7 +121,7 @@ def test_it_is_required_where_it_has_wheels() -> None:
 
 def test_libpcap_is_loaded_by_the_first_expression() -> None:
     lazily = (
-        "import sys; from harness import libpcap, show; import harness.plugin; "
+        "import sys; from sockstates import libpcap, show; import sockstates.plugin.fixtures; "
         "assert 'cypcap' not in sys.modules; assert libpcap.is_here()"
     )
     subprocess.run([sys.executable, "-c", lazily], check=True)

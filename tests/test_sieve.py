@@ -9,11 +9,11 @@ from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt
 from scapy.layers.l2 import Dot1Q, Ether
 from scapy.packet import Packet, Raw
 
-from harness.tcp.dissect import Malformed, dissect
-from harness.tcp.matching import Match, match, places_of
-from harness.tcp.notation import parse_pattern
-from harness.tcp.pattern import Line
-from harness.tcp.sieve import Sieve
+from sockstates.tcp.dissect import Malformed, dissect
+from sockstates.tcp.matching import Match, match, places_of
+from sockstates.tcp.notation import parse_pattern
+from sockstates.tcp.pattern import Line
+from sockstates.tcp.sieve import Sieve
 
 HOSTS = {"client": ("10.0.0.1", "fd00::1"), "server": ("10.0.0.2", "fd00::2")}
 BINDINGS = {"J": 2**32 - 2}

@@ -11,12 +11,12 @@ from select import POLLIN
 
 import pytest
 
-from harness import CLOSED, ESTABLISHED, FIN_WAIT1, SYN_RECV, SYN_SENT
-from harness.evidence.verdicts import ExpectationFailed
-from harness.lab import Endpoint, Host, Lab, LabError, Listener
-from harness.lab.connection import Connection
-from harness.lab.socket_options import packed_option, seconds_of
-from harness.tcp.timers import early
+from sockstates import CLOSED, ESTABLISHED, FIN_WAIT1, SYN_RECV, SYN_SENT
+from sockstates.evidence.verdicts import ExpectationFailed
+from sockstates.lab import Endpoint, Host, Lab, LabError, Listener
+from sockstates.lab.connection import Connection
+from sockstates.lab.socket_options import packed_option, seconds_of
+from sockstates.tcp.timers import early
 
 pytestmark = pytest.mark.families("ipv4")
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.tcp import CLOSED, ESTABLISHED, FIN_WAIT1, LISTEN, SYN_RECV, TIME_WAIT
-from harness.tcp.states import State, UnknownState
+from sockstates.tcp import CLOSED, ESTABLISHED, FIN_WAIT1, LISTEN, SYN_RECV, TIME_WAIT
+from sockstates.tcp.states import State, UnknownState
 
 
 def test_every_state_that_psutil_reports_is_known() -> None:

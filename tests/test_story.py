@@ -5,7 +5,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from harness.evidence.events import (
+from sockstates.record.events import (
     CallBegan,
     CallEnded,
     ProgramEnded,
@@ -14,16 +14,16 @@ from harness.evidence.events import (
     RuleChanged,
     Step,
 )
-from harness.evidence.frames import CapturedFrame
-from harness.evidence.kernel_events import FilterDecided, StateChanged, WireActed
-from harness.evidence.timeline import Timeline
-from harness.report.html.page import scenario_page
-from harness.report.story import Note, Silence, Story, with_silences
-from harness.report.text import ladder, text_timeline
-from harness.report.words import action, shortened
-from harness.tcp.icmp import IcmpError, read_icmp_error
-from harness.tcp.segment import Address
-from harness.tcp.states import CLOSED, ESTABLISHED, FIN_WAIT1, SYN_SENT
+from sockstates.record.frames import CapturedFrame
+from sockstates.record.kernel_events import FilterDecided, StateChanged, WireActed
+from sockstates.record.timeline import Timeline
+from sockstates.report.html.page import scenario_page
+from sockstates.report.story import Note, Silence, Story, with_silences
+from sockstates.report.text import ladder, text_timeline
+from sockstates.report.words import action, shortened
+from sockstates.tcp.icmp import IcmpError, read_icmp_error
+from sockstates.tcp.segment import Address
+from sockstates.tcp.states import CLOSED, ESTABLISHED, FIN_WAIT1, SYN_SENT
 from tests.recorded import Written, at, empty_timeline, frame_octets, sends
 from tests.report_samples import result_of
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.__main__ import main
-from harness.evidence.events import (
+from sockstates.__main__ import main
+from sockstates.captures.pcapng_writer import CaptureInterface, Section, write_pcapng
+from sockstates.record.events import (
     CallBegan,
     CallEnded,
     CaptureChosen,
@@ -24,12 +25,11 @@ from harness.evidence.events import (
     Step,
     SysctlSet,
 )
-from harness.evidence.frames import CapturedFrame
-from harness.evidence.timeline import HostNames, Timeline
-from harness.report.folder import write_folder
-from harness.report.pcapng import CaptureInterface, Section, write_pcapng
-from harness.report.terminal import harmless, harmless_line
-from harness.tcp.segment import Address
+from sockstates.record.frames import CapturedFrame
+from sockstates.record.timeline import HostNames, Timeline
+from sockstates.report.folder import write_folder
+from sockstates.tcp.segment import Address
+from sockstates.terminal import harmless, harmless_line
 from tests.module_trees import PROJECT
 from tests.recorded import Written, at, empty_timeline, frame_octets, sends
 from tests.scenario_runs import Runs, runs
@@ -140,7 +140,7 @@ def test_errors_quote_what_was_typed_harmlessly(
 
 def test_a_saved_timeline_is_shown_harmlessly(timeline: Timeline, tmp_path: Path) -> None:
     write_folder(timeline, tmp_path)
-    words = [sys.executable, "-m", "harness", "show", str(tmp_path / "timeline.jsonl")]
+    words = [sys.executable, "-m", "sockstates", "show", str(tmp_path / "timeline.jsonl")]
     ran = subprocess.run(words, cwd=PROJECT, capture_output=True, check=True, timeout=240)
     assert b"title" in ran.stdout
     assert_harmless(ran.stdout.decode())

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.evidence import events
-from harness.evidence.capture_file import CaptureFile
-from harness.evidence.timeline import Timeline
-from harness.report.folder import write_folder
-from harness.report.json_values import from_json, public_fields, to_json
-from harness.report.text import ladder, states_table, text_timeline
-from harness.report.timeline_file import (
+from sockstates.captures.file import CaptureFile
+from sockstates.record import events
+from sockstates.record.timeline import Timeline
+from sockstates.report.folder import write_folder
+from sockstates.report.json_values import from_json, public_fields, to_json
+from sockstates.report.text import ladder, states_table, text_timeline
+from sockstates.report.timeline_file import (
     EVENT_CLASSES,
     NAME,
     TimelineFileError,
@@ -27,8 +27,8 @@ from harness.report.timeline_file import (
     read_timeline,
     write_timeline,
 )
-from harness.tcp.segment import Address
-from harness.tcp.states import State
+from sockstates.tcp.segment import Address
+from sockstates.tcp.states import State
 from tests.module_trees import PROJECT
 from tests.recorded import START, Written, at, empty_timeline, sends
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from harness import CLOSE_WAIT, CLOSING, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, LAST_ACK, TIME_WAIT
-from harness.lab.settings import PINNED
-from harness.tcp.limits import (
+from sockstates import CLOSE_WAIT, CLOSING, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, LAST_ACK, TIME_WAIT
+from sockstates.sandbox.network.settings import PINNED
+from sockstates.tcp.limits import (
     DEFAULTS,
     LONGEST_BY,
     conntrack_limit,
@@ -14,7 +14,7 @@ from harness.tcp.limits import (
     retransmission_limit,
     shortest_in,
 )
-from harness.tcp.states import State
+from sockstates.tcp.states import State
 
 USUAL = {name: str(value) for name, value in PINNED.items()}
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.tcp.segment import Segment
-from harness.tls import Conversation, NotSeen, TlsError, conversations, read
-from harness.tls.hello import RETRY
+from sockstates.tcp.segment import Segment
+from sockstates.tls import Conversation, NotSeen, TlsError, conversations, read
+from sockstates.tls.hello import RETRY
 from tests.tls_octets import (
     CLIENT_RANDOM,
     FINISHED,
@@ -291,7 +291,7 @@ def test_other_traffic_costs_a_look_at_its_first_octets(monkeypatch: pytest.Monk
     def refuse(*_: object) -> None:
         raise AssertionError("a stream that is not TLS was followed")
 
-    monkeypatch.setattr("harness.tcp.following.Following.of", refuse)
+    monkeypatch.setattr("sockstates.tcp.following.Following.of", refuse)
     quiet = [(True, b"GET / HTTP/1.1\r\n\r\n"), *[(False, bytes(100))] * 5, (False, HELLO)]
     assert conversations(list(in_segments(quiet))) == []
     with pytest.raises(AssertionError, match="was followed"):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.tcp.segment import Segment
-from harness.tls import read
+from sockstates.tcp.segment import Segment
+from sockstates.tls import read
 from tests.judge_tls import ALERT, compared, facts, judged
 from tests.real_captures import over_real_captures, real_captures
 from tests.tls_talks import (

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.tcp.segment import Segment
-from harness.tls import read
-from harness.tls.decryption import CannotDecrypt, Decrypted, decrypt
-from harness.tls.keys import SUITES, prf
-from harness.tls.records import CHANGE_CIPHER_SPEC
+from sockstates.tcp.segment import Segment
+from sockstates.tls import read
+from sockstates.tls.decryption import CannotDecrypt, Decrypted, decrypt
+from sockstates.tls.keys import SUITES, prf
+from sockstates.tls.records import CHANGE_CIPHER_SPEC
 from tests.tls_talks import (
     CLIENT,
     SERVER,

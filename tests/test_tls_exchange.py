@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.tls import read
-from harness.tls.exchange import Said, exchange, parse_script, script_text
+from sockstates.tls import read
+from sockstates.tls.exchange import Said, exchange, parse_script, script_text
 from tests.tls_talks import (
     CLIENT,
     RSA,

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.__main__ import main
-from harness.report.html.page import scenario_page
-from harness.report.text import ladder, text_timeline
-from harness.report.tls_words import tls_words
-from harness.tcp.segment import Segment
-from harness.tls.hello import RETRY
+from sockstates.__main__ import main
+from sockstates.report.html.page import scenario_page
+from sockstates.report.text import ladder, text_timeline
+from sockstates.report.tls_words import tls_words
+from sockstates.tcp.segment import Segment
+from sockstates.tls.hello import RETRY
 from tests.report_samples import result_of, sampled_story
 from tests.test_tls import DATA, IN_1_3
 from tests.tls_octets import (

@@ -2,9 +2,9 @@
 
 import pytest
 
-from harness import ESTABLISHED, SYN_SENT
-from harness.lab import Host, Lab
-from harness.lab.topology import LABS, TopologyError, plan
+from sockstates import ESTABLISHED, SYN_SENT
+from sockstates.lab import Host, Lab
+from sockstates.sandbox.network.topology import LABS, TopologyError, plan
 
 THREE = ("client", "server", "third")
 

@@ -4,17 +4,17 @@ import errno
 
 import pytest
 
-from harness import CLOSED, ESTABLISHED, FIN_WAIT1, LISTEN, SYN_RECV, SYN_SENT, TIME_WAIT
-from harness.evidence.events import CallBegan
-from harness.evidence.kernel_events import (
+from sockstates import CLOSED, ESTABLISHED, FIN_WAIT1, LISTEN, SYN_RECV, SYN_SENT, TIME_WAIT
+from sockstates.lab import Host, Lab, Sandbox, open_lab
+from sockstates.record.events import CallBegan
+from sockstates.record.kernel_events import (
     PacketDropped,
     ResetPassed,
     Retransmitted,
     StateChanged,
     WitnessJoined,
 )
-from harness.lab import Host, Lab, Sandbox, open_lab
-from harness.lab.attribution import WITNESS
+from sockstates.sandbox.client.attribution import WITNESS
 from tests.passages_shown import (
     LIFE_OF_WHO_CLOSES_FIRST,
     LIFE_OF_WHO_CLOSES_LAST,

@@ -8,11 +8,11 @@ from contextlib import ExitStack
 
 import pytest
 
-from harness import CLOSED, ESTABLISHED, LISTEN, SYN_RECV, SYN_SENT, TIME_WAIT
-from harness.evidence.kernel_events import RecordsLost, StateChanged
-from harness.lab import Lab, Sandbox, open_lab
-from harness.lab.attribution import WITNESS
-from harness.lab.endpoint import Endpoint
+from sockstates import CLOSED, ESTABLISHED, LISTEN, SYN_RECV, SYN_SENT, TIME_WAIT
+from sockstates.lab import Lab, Sandbox, open_lab
+from sockstates.lab.endpoint import Endpoint
+from sockstates.record.kernel_events import RecordsLost, StateChanged
+from sockstates.sandbox.client.attribution import WITNESS
 from tests.passages_shown import (
     LIFE_OF_WHO_CLOSES_FIRST,
     LIFE_OF_WHO_CLOSES_LAST,

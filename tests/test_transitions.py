@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness.tcp.states import State
-from harness.tcp.transitions import ARCS, BY_NAME, FIGURE, Event, arc_for
+from sockstates.tcp.states import State
+from sockstates.tcp.transitions import ARCS, BY_NAME, FIGURE, Event, arc_for
 
 # The arrows of RFC 9293's Figure 5, by its own spellings, with what is written beside them.
 FIGURE_5 = """

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.__main__ import main
-from harness.evidence.events import CallBegan, CallEnded, HostReady, SegmentCrafted, SysctlSet
-from harness.evidence.timeline import Timeline
-from harness.evidence.two_runs import Finding, Run, compare, one_timer
-from harness.report.folder import write_folder
-from harness.tcp.segment import Address
-from harness.tcp.states import CLOSE_WAIT, CLOSED, ESTABLISHED, LAST_ACK, SYN_RECV, State
-from harness.tcp.timers import TICK, early, late
+from sockstates.__main__ import main
+from sockstates.evidence.two_runs import Finding, Run, compare, one_timer
+from sockstates.record.events import CallBegan, CallEnded, HostReady, SegmentCrafted, SysctlSet
+from sockstates.record.timeline import Timeline
+from sockstates.report.folder import write_folder
+from sockstates.tcp.segment import Address
+from sockstates.tcp.states import CLOSE_WAIT, CLOSED, ESTABLISHED, LAST_ACK, SYN_RECV, State
+from sockstates.tcp.timers import TICK, early, late
 from tests.recorded import Written, at, empty_timeline, sends
 from tests.recorded_witnesses import changes, samples
 

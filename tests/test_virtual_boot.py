@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.virtual import kernels
-from harness.virtual.boot_check import Booted, boot_check, judge
-from harness.virtual.errors import KernelMissing, KernelUnusable
+from sockstates.virtual import kernels
+from sockstates.virtual.boot_check import Booted, boot_check, judge
+from sockstates.virtual.errors import KernelMissing, KernelUnusable
 from tests.virtual_kernels import all_gone, comes_true
 
 RELEASE, CLOCK, SLEPT = (

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import __main__ as harness_main
-from harness.virtual import building, choosing, kernel_command, kernels, recipe, requirements
-from harness.virtual.errors import BuildFailed, BuildImpossible, KernelUnusable
-from harness.virtual.make import failure
+from sockstates import __main__ as harness_main
+from sockstates.commands import kernel as kernel_command
+from sockstates.virtual import building, choosing, kernels, recipe, requirements
+from sockstates.virtual.errors import BuildFailed, BuildImpossible, KernelUnusable
+from sockstates.virtual.make import failure
 from tests.fake_kernel_tree import COMPILES, plant_programs, plant_tree, write_program
 from tests.module_trees import PROJECT
 
@@ -197,7 +198,7 @@ def test_a_kernel_that_fails_leaves_the_one_before(programs: Path, tree: Path) -
 def started(tree: Path) -> subprocess.Popen[str]:
     """A build in a session of its own, whose compiler never ends; it compiles already."""
     process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "harness", "kernel", "build", "--source", str(tree)],
+        [sys.executable, "-u", "-m", "sockstates", "kernel", "build", "--source", str(tree)],
         cwd=PROJECT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -220,7 +221,7 @@ def test_an_interrupted_build_goes_on(programs: Path, tree: Path, capsys: Output
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == kernel_command.INTERRUPTED
-    again = f"python -m harness kernel build --source {tree}"
+    again = f"sockstates kernel build --source {tree}"
     assert said.endswith(f"Interrupted. The same command goes on where it was: {again}\n")
     assert kernels.built() == []
     assert left() == [".building-6.12"]
@@ -257,7 +258,7 @@ def test_building_needs_a_source(capsys: Output, monkeypatch: pytest.MonkeyPatch
         raise BuildImpossible("no archive here")
 
     monkeypatch.setattr(choosing, "archive", none)
-    monkeypatch.setattr("harness.virtual.trees.installed_tarballs", dict)
+    monkeypatch.setattr("sockstates.virtual.trees.installed_tarballs", dict)
     assert kernel("build") == 1
     assert capsys.readouterr().err == "kernel build: no archive here\n"
     assert kernel("list", "--available") == 0

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.virtual import guest, guest_folder, init
-from harness.virtual.errors import GuestFailed
-from harness.virtual.guest import Guest
-from harness.virtual.kernels import Kernel
+from sockstates.virtual import guest, guest_folder, init
+from sockstates.virtual.errors import GuestFailed
+from sockstates.virtual.guest import Guest
+from sockstates.virtual.kernels import Kernel
 from tests.virtual_kernels import built_kernel, fake_kernel, guest_folders
 
 PROJECT = Path(__file__).parents[1]
-ANEW = "To build it anew: python -m harness kernel build --version 9.9 --force"
+ANEW = "To build it anew: sockstates kernel build --version 9.9 --force"
 LIMIT = 240.0
 """Seconds after which a guest hangs: it boots in some, on a busy machine in more."""
 
@@ -133,7 +133,7 @@ def test_folders_for_memory_that_do_not_serve_are_named(tmp_path: Path) -> None:
     own = ["unshare", "--mount", *(["--map-root-user"] if os.getuid() else [])]
     if subprocess.run([*own, "true"], capture_output=True, check=False).returncode:
         pytest.skip("this process may not make a mount namespace")
-    virtual = [sys.executable, "-m", "harness", "virtual", "--write-nothing", "--", "true"]
+    virtual = [sys.executable, "-m", "sockstates", "virtual", "--write-nothing", "--", "true"]
     folder = tmp_path / "mounted"
     ended = subprocess.run(
         [*own, "sh", "-c", MOUNTED, "sh", *virtual],

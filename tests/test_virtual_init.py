@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.virtual import init
+from sockstates.virtual import init
 
 
 def test_it_does_nothing_on_another_kernel(tmp_path: Path) -> None:

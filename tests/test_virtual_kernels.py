@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.__main__ import main
-from harness.virtual import kernels
-from harness.virtual.errors import KernelMissing
+from sockstates.__main__ import main
+from sockstates.virtual import kernels
+from sockstates.virtual.errors import KernelMissing
 
 
 def plant(version: str, /, **changes: object) -> Path:
@@ -48,7 +48,7 @@ def test_what_is_not_whole_is_no_kernel() -> None:
 
 
 def test_without_any_kernel_the_message_says_how_to_build_one() -> None:
-    with pytest.raises(KernelMissing, match=r"python -m harness kernel build$"):
+    with pytest.raises(KernelMissing, match=r"sockstates kernel build$"):
         kernels.find(None)
 
 
@@ -59,7 +59,7 @@ def test_a_version_never_built_is_named_with_those_that_are() -> None:
         kernels.find("6.12")
     assert "6.12 has not been built; built are in" in str(caught.value)
     assert ": 6.1, 7.3." in str(caught.value)
-    assert str(caught.value).endswith("python -m harness kernel build --version 6.12")
+    assert str(caught.value).endswith("sockstates kernel build --version 6.12")
 
 
 def test_what_is_no_version_is_not_offered_to_be_built() -> None:

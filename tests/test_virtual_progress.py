@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from harness.virtual import progress
-from harness.virtual.progress import Progress
+from sockstates.virtual import progress
+from sockstates.virtual.progress import Progress
 
 
 class Terminal(io.StringIO):

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.virtual import recipe
-from harness.virtual.errors import BuildFailed
-from harness.virtual.recipe import CHANGES, Change, Option
+from sockstates.virtual import recipe
+from sockstates.virtual.errors import BuildFailed
+from sockstates.virtual.recipe import CHANGES, Change, Option
 from tests.fake_kernel_tree import CLOCK as TIME
 from tests.fake_kernel_tree import KCONFIG, OFFSETS, plant_files
 

@@ -1,4 +1,4 @@
-"""``python -m harness virtual``: any command in a virtual kernel, and what is left of it."""
+"""``sockstates virtual``: any command in a virtual kernel, and what is left of it."""
 
 import os
 import re
@@ -30,7 +30,7 @@ def temporary(tmp_path: Path) -> Path:
 
 
 def command(*words: str) -> list[str]:
-    return [sys.executable, "-m", "harness", "virtual", *words]
+    return [sys.executable, "-m", "sockstates", "virtual", *words]
 
 
 def environment(temporary: Path) -> dict[str, str]:
@@ -204,7 +204,7 @@ class TestUsage:
         ended = run(tmp_path, temporary, "--kernel", "1.1", "--", "true")
         assert ended.returncode == 125
         assert ended.stderr.startswith("virtual: the virtual kernel 1.1 has not been built")
-        assert "python -m harness kernel build --version 1.1" in ended.stderr
+        assert "sockstates kernel build --version 1.1" in ended.stderr
 
     def test_inside_a_virtual_kernel_there_is_no_other(
         self, tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch

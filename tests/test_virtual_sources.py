@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from harness.virtual import choosing, trees
-from harness.virtual.apt_sources import (
+from sockstates.virtual import choosing, trees
+from sockstates.virtual.apt_sources import (
     Source,
     of_debian,
     read_lines,
     read_paragraphs,
     with_newer,
 )
-from harness.virtual.debian import (
+from sockstates.virtual.debian import (
     Archive,
     Offer,
     complaints,
@@ -22,7 +22,7 @@ from harness.virtual.debian import (
     machine_sources,
     read_madison,
 )
-from harness.virtual.errors import BuildFailed, SourceMissing
+from sockstates.virtual.errors import BuildFailed, SourceMissing
 
 KEY = "/usr/share/keyrings/debian-archive-keyring.gpg"
 LINES = f"""\
@@ -178,7 +178,7 @@ def test_a_source_that_nobody_has_is_named_beside_those_there_are() -> None:
     text = choosing.no_such_source("5.10", offers, set(), "E: no network")
     assert text.startswith("there is no source of Linux 5.10 to be had; there are: 6.1, 6.12.")
     assert "E: no network" in text
-    assert text.endswith("python -m harness kernel build --source PATH")
+    assert text.endswith("sockstates kernel build --source PATH")
 
 
 def test_what_is_no_version_is_refused_before_anybody_is_asked() -> None:

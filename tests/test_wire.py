@@ -2,11 +2,11 @@
 
 import pytest
 
-from harness import ESTABLISHED
-from harness.evidence.verdicts import ExpectationFailed
-from harness.lab import Host, Lab
-from harness.lab.connection import Connection
-from harness.report.delivery import lost_segments
+from sockstates import ESTABLISHED
+from sockstates.evidence.verdicts import ExpectationFailed
+from sockstates.lab import Host, Lab
+from sockstates.lab.connection import Connection
+from sockstates.report.delivery import lost_segments
 
 pytestmark = pytest.mark.families("ipv4")
 

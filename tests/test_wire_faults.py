@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from harness import ESTABLISHED, SYN_SENT
-from harness.evidence.events import RuleChanged
-from harness.evidence.kernel_events import WireActed
-from harness.evidence.verdicts import ExpectationFailed
-from harness.lab import Host, Lab, LabError, Wire
-from harness.lab.connection import Connection
-from harness.report.delivery import dropping_rules, lost_segments
-from harness.report.text import text_timeline
-from harness.tcp.segment import Segment, distance
+from sockstates import ESTABLISHED, SYN_SENT
+from sockstates.evidence.verdicts import ExpectationFailed
+from sockstates.lab import Host, Lab, LabError, Wire
+from sockstates.lab.connection import Connection
+from sockstates.record.events import RuleChanged
+from sockstates.record.kernel_events import WireActed
+from sockstates.report.delivery import dropping_rules, lost_segments
+from sockstates.report.text import text_timeline
+from sockstates.tcp.segment import Segment, distance
 
 FULL = {"ipv4": 1448, "ipv6": 1428}
 """Octets of a full segment: an MTU of 1500 without 40 or 60 of headers and 12 of timestamps."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness import (
+from sockstates import (
     CLOSE_WAIT,
     CLOSED,
     CLOSING,
@@ -22,11 +22,11 @@ from harness import (
     ExpectationFailed,
     Inconclusive,
 )
-from harness.evidence.events import FramesLost
-from harness.evidence.kernel_events import SocketGlanced, StateChanged
-from harness.evidence.verdicts import ExpectationFailed as Failed
-from harness.lab import Host, Lab, LabError
-from harness.lab.connection import Connection
+from sockstates.evidence.verdicts import ExpectationFailed as Failed
+from sockstates.lab import Host, Lab, LabError
+from sockstates.lab.connection import Connection
+from sockstates.record.events import FramesLost
+from sockstates.record.kernel_events import SocketGlanced, StateChanged
 
 pytestmark = pytest.mark.families("ipv4")
 FIN_TIMEOUT = 1

@@ -3,8 +3,8 @@
 import struct
 from collections.abc import Sequence
 
-from harness.evidence.events import Step
-from harness.evidence.timeline import Timeline
+from sockstates.record.events import Step
+from sockstates.record.timeline import Timeline
 from tests.recorded import Written, at, empty_timeline, sends
 
 CLIENT, SERVER = ("10.0.0.1", 43210), ("10.0.0.2", 4443)

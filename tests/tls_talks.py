@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from harness.tcp.segment import Address, Segment, add
+from sockstates.tcp.segment import Address, Segment, add
 from tests.recorded import Written, frame_octets
 
 CLIENT, SERVER = Address("10.0.0.1", 43210), Address("10.0.0.2", 4443)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import ESTABLISHED
-from harness.lab import Host, Lab
+from sockstates import ESTABLISHED
+from sockstates.lab import Host, Lab
 
 ENOUGH = 400
 PROGRAM = "trap '' HUP INT TERM; sleep 1000 & echo up; wait"

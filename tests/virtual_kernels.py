@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.virtual import kernels
-from harness.virtual.errors import KernelMissing
-from harness.virtual.guest_folder import PREFIX
-from harness.virtual.kernels import Kernel
+from sockstates.virtual import kernels
+from sockstates.virtual.errors import KernelMissing
+from sockstates.virtual.guest_folder import PREFIX
+from sockstates.virtual.kernels import Kernel
 
 SOON = 240.0
 """Seconds after which what must happen hangs: on a busy machine all takes longer."""

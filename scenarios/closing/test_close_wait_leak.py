@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import CLOSE_WAIT, CLOSED, FIN_WAIT2
-from harness.lab import Host, Lab
+from sockstates import CLOSE_WAIT, CLOSED, FIN_WAIT2
+from sockstates.lab import Host, Lab
 
 SERVER = Path(__file__).parent / "leaking_server.py"
 CLIENTS = Path(__file__).parent / "short_clients.py"

@@ -5,8 +5,8 @@ import socket
 
 import pytest
 
-from harness import CLOSED, ESTABLISHED, FIN_WAIT1
-from harness.lab import Host, Lab
+from sockstates import CLOSED, ESTABLISHED, FIN_WAIT1
+from sockstates.lab import Host, Lab
 
 A_FEW_SEGMENTS = 8192
 MUCH = 60_000

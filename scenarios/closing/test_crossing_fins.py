@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness import CLOSING, ESTABLISHED, FIN_WAIT1, TIME_WAIT
-from harness.lab import Host, Lab, Wire
+from sockstates import CLOSING, ESTABLISHED, FIN_WAIT1, TIME_WAIT
+from sockstates.lab import Host, Lab, Wire
 
 pytestmark = [
     pytest.mark.claims("T23", holds=False),

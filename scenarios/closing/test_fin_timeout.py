@@ -2,9 +2,9 @@
 
 import pytest
 
-from harness import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2
-from harness.lab import Host, Lab
-from harness.tcp.timers import TIME_WAIT_LENGTH
+from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2
+from sockstates.lab import Host, Lab
+from sockstates.tcp.timers import TIME_WAIT_LENGTH
 
 
 @pytest.mark.phenomenon(

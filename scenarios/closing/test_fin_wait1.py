@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness import CLOSE_WAIT, ESTABLISHED, FIN_WAIT1, FIN_WAIT2
-from harness.lab import Host, Lab
+from sockstates import CLOSE_WAIT, ESTABLISHED, FIN_WAIT1, FIN_WAIT2
+from sockstates.lab import Host, Lab
 
 pytestmark = [pytest.mark.claims("T27"), pytest.mark.cause("client.iptables")]
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, TIME_WAIT
-from harness.lab import WRITE, Host, Lab
+from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, TIME_WAIT
+from sockstates.lab import WRITE, Host, Lab
 
 pytestmark = pytest.mark.cause("client.shutdown")
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from harness import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, SYN_RECV, SYN_SENT, TIME_WAIT
-from harness.lab import WRITE, Host, Lab
-from harness.lab.numbering import first_number
+from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, SYN_RECV, SYN_SENT, TIME_WAIT
+from sockstates.lab import WRITE, Host, Lab
+from sockstates.lab.initial_sequence import first_number
 
 
 @pytest.mark.phenomenon(

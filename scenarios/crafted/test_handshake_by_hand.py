@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness import CLOSE_WAIT, ESTABLISHED, SYN_RECV, SYN_SENT
-from harness.lab import Host, Lab
+from sockstates import CLOSE_WAIT, ESTABLISHED, SYN_RECV, SYN_SENT
+from sockstates.lab import Host, Lab
 
 
 @pytest.mark.cause("client.crafts")

@@ -4,8 +4,8 @@ import errno
 
 import pytest
 
-from harness import CLOSED, ESTABLISHED
-from harness.lab import CraftedPeer, Host, Lab
+from sockstates import CLOSED, ESTABLISHED
+from sockstates.lab import CraftedPeer, Host, Lab
 
 
 @pytest.mark.phenomenon(

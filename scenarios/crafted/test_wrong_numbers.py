@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness import ESTABLISHED, LISTEN
-from harness.lab import CraftedPeer, Host, Lab
+from sockstates import ESTABLISHED, LISTEN
+from sockstates.lab import CraftedPeer, Host, Lab
 
 
 @pytest.mark.claims("R12")

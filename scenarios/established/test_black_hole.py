@@ -5,11 +5,11 @@ import socket
 
 import pytest
 
-from harness import CLOSED, ESTABLISHED
-from harness.evidence.events import NANOSECONDS
-from harness.lab import Host, Lab
-from harness.tcp.limits import longest_unacknowledged
-from harness.tcp.timers import early, late
+from sockstates import CLOSED, ESTABLISHED
+from sockstates.lab import Host, Lab
+from sockstates.record.events import NANOSECONDS
+from sockstates.tcp.limits import longest_unacknowledged
+from sockstates.tcp.timers import early, late
 
 FEW = 1
 """Doublings of the retransmission timer that this program's host has patience for."""

@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness import ESTABLISHED
-from harness.lab import Host, Lab
+from sockstates import ESTABLISHED
+from sockstates.lab import Host, Lab
 
 pytestmark = [pytest.mark.claims("T10", "T14"), pytest.mark.cause("client.iptables")]
 

@@ -5,8 +5,8 @@ import socket
 
 import pytest
 
-from harness import CLOSED, ESTABLISHED
-from harness.lab import Host, Lab
+from sockstates import CLOSED, ESTABLISHED
+from sockstates.lab import Host, Lab
 
 KEPT_ALIVE = (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 

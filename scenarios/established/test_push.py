@@ -8,8 +8,8 @@ import socket
 
 import pytest
 
-from harness import ESTABLISHED
-from harness.lab import Host, Lab
+from sockstates import ESTABLISHED
+from sockstates.lab import Host, Lab
 
 pytestmark = pytest.mark.claims("T16", holds=False)
 

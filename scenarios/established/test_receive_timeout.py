@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from harness import ESTABLISHED
-from harness.lab import Host, Lab
+from sockstates import ESTABLISHED
+from sockstates.lab import Host, Lab
 
 IMPATIENT = """
 import errno, socket, struct

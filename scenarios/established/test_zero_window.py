@@ -5,10 +5,10 @@ import socket
 
 import pytest
 
-from harness import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT1, FIN_WAIT2
-from harness.evidence.events import NANOSECONDS
-from harness.lab import Connection, Host, Lab
-from harness.tcp.timers import MINIMUM_RTO, early
+from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT1, FIN_WAIT2
+from sockstates.lab import Connection, Host, Lab
+from sockstates.record.events import NANOSECONDS
+from sockstates.tcp.timers import MINIMUM_RTO, early
 
 MUCH = 120_000
 """Octets: more than the receiver has room for, and less than the sender has."""

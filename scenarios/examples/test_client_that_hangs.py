@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from harness import ESTABLISHED
-from harness.lab import Host, Lab
+from sockstates import ESTABLISHED
+from sockstates.lab import Host, Lab
 
 pytestmark = pytest.mark.cause("server.iptables")
 CLIENT = "import urllib.request; urllib.request.urlopen('http://server:8080', timeout={})"

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.lab import Host, Lab
 from scenarios.https.authority import Authority, Identity
 from scenarios.https.conftest import Programs
+from sockstates.lab import Host, Lab
 
 pytestmark = [
     pytest.mark.claims("H16"),

@@ -6,10 +6,10 @@ there the flight is repeated; where Send-Q and Recv-Q are empty at both ends, so
 
 import pytest
 
-from harness import CLOSE_WAIT, ESTABLISHED, FIN_WAIT2
-from harness.lab import Host, Lab
 from scenarios.https.authority import Identity
 from scenarios.https.conftest import Programs
+from sockstates import CLOSE_WAIT, ESTABLISHED, FIN_WAIT2
+from sockstates.lab import Host, Lab
 
 DATA = "-p tcp --tcp-flags PSH PSH -j DROP"
 HELLO = "client: ClientHello"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.lab import Host, Lab
-from harness.tls.decryption import decrypt
 from scenarios.https.authority import Authority, Identity
+from sockstates.lab import Host, Lab
+from sockstates.tls.decryption import decrypt
 
 pytestmark = [
     pytest.mark.programs("nginx", "curl"),

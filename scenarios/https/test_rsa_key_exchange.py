@@ -7,10 +7,10 @@ master secret too (SSLKEYLOGFILE); it is the same one.
 
 import pytest
 
-from harness.lab import Host, Lab
-from harness.tls.decryption import decrypt
 from scenarios.https.authority import Identity
 from scenarios.https.conftest import Programs
+from sockstates.lab import Host, Lab
+from sockstates.tls.decryption import decrypt
 
 pytestmark = [
     pytest.mark.programs("openssl"),

@@ -6,10 +6,10 @@ certificate too. The server's private key only signs.
 
 import pytest
 
-from harness.lab import Host, Lab
-from harness.tls.decryption import CannotDecrypt, decrypt
 from scenarios.https.authority import Identity
 from scenarios.https.conftest import Programs
+from sockstates.lab import Host, Lab
+from sockstates.tls.decryption import CannotDecrypt, decrypt
 
 pytestmark = [
     pytest.mark.programs("openssl"),

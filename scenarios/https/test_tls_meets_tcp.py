@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import pytest
 
-from harness import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2
-from harness.lab import Connection, Host, Lab, Program
-from harness.tcp.timers import MINIMUM_RTO
 from scenarios.https.authority import Authority, Identity
 from scenarios.https.conftest import Programs
+from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2
+from sockstates.lab import Connection, Host, Lab, Program
+from sockstates.tcp.timers import MINIMUM_RTO
 
 SERVER = str(Path(__file__).parent / "demanding_server.py")
 CLIENT = str(Path(__file__).parent / "typed_client.py")

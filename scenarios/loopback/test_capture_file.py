@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.lab import Host, Lab
+from sockstates.lab import Host, Lab
 
 pytestmark = [
     pytest.mark.claims("H11"),

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import LISTEN
-from harness.lab import Host, Lab
+from sockstates import LISTEN
+from sockstates.lab import Host, Lab
 
 pytestmark = pytest.mark.topology(loopback=True)
 

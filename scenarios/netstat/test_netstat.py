@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness import (
+from sockstates import (
     CLOSE_WAIT,
     ESTABLISHED,
     FIN_WAIT1,
@@ -15,8 +15,8 @@ from harness import (
     SYN_SENT,
     TIME_WAIT,
 )
-from harness.evidence.listing import read_netstat
-from harness.lab import Host, Lab
+from sockstates.evidence.listing import read_netstat
+from sockstates.lab import Host, Lab
 
 pytestmark = pytest.mark.programs("netstat")
 

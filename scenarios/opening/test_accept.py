@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness import ESTABLISHED, LISTEN, SYN_RECV
-from harness.lab import Host, Lab
+from sockstates import ESTABLISHED, LISTEN, SYN_RECV
+from sockstates.lab import Host, Lab
 
 
 @pytest.mark.cause("client.connect")

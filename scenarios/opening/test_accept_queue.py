@@ -6,8 +6,8 @@ was told (sk_acceptq_is_full). What comes then is not refused: it is dropped, an
 
 import pytest
 
-from harness import CLOSED, ESTABLISHED, LISTEN, SYN_RECV, SYN_SENT
-from harness.lab import Host, Lab
+from sockstates import CLOSED, ESTABLISHED, LISTEN, SYN_RECV, SYN_SENT
+from sockstates.lab import Host, Lab
 
 pytestmark = pytest.mark.claims("H9", holds=False)
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness import ESTABLISHED
-from harness.lab import Host, Lab
+from sockstates import ESTABLISHED
+from sockstates.lab import Host, Lab
 
 
 @pytest.mark.phenomenon(

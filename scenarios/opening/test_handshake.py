@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness import ESTABLISHED, LISTEN
-from harness.lab import Host, Lab
+from sockstates import ESTABLISHED, LISTEN
+from sockstates.lab import Host, Lab
 
 pytestmark = [
     pytest.mark.claims("H1", "H2", "H3", "T14"),

@@ -4,8 +4,8 @@ import errno
 
 import pytest
 
-from harness import CLOSED, ESTABLISHED, LISTEN, SYN_RECV
-from harness.lab import Host, Lab
+from sockstates import CLOSED, ESTABLISHED, LISTEN, SYN_RECV
+from sockstates.lab import Host, Lab
 
 BARE_ACKNOWLEDGEMENTS = "-A INPUT -p tcp --tcp-flags FIN,SYN,RST,PSH,ACK ACK -j DROP"
 """Those that carry nothing else."""

@@ -4,8 +4,8 @@ import errno
 
 import pytest
 
-from harness import CLOSED, ESTABLISHED, LISTEN
-from harness.lab import Host, Lab
+from sockstates import CLOSED, ESTABLISHED, LISTEN
+from sockstates.lab import Host, Lab
 
 pytestmark = pytest.mark.cause("server.listen")
 

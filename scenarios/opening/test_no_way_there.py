@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from harness import CLOSED, SYN_SENT
-from harness.lab import Host, Lab
-from harness.tcp.timers import INITIAL_RTO, early
+from sockstates import CLOSED, SYN_SENT
+from sockstates.lab import Host, Lab
+from sockstates.tcp.timers import INITIAL_RTO, early
 
 
 def entry(kind: str, error: int) -> Any:

@@ -5,8 +5,8 @@ from select import POLLIN, POLLOUT
 
 import pytest
 
-from harness import CLOSED, ESTABLISHED, SYN_SENT
-from harness.lab import Host, Lab
+from sockstates import CLOSED, ESTABLISHED, SYN_SENT
+from sockstates.lab import Host, Lab
 
 
 @pytest.mark.phenomenon(

@@ -4,8 +4,8 @@ import errno
 
 import pytest
 
-from harness import CLOSED, LISTEN, SYN_SENT
-from harness.lab import Host, Lab
+from sockstates import CLOSED, LISTEN, SYN_SENT
+from sockstates.lab import Host, Lab
 
 
 @pytest.mark.cause("client.close")

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from harness import CLOSED, ESTABLISHED, SYN_SENT
-from harness.lab import Host, Lab, Wire
+from sockstates import CLOSED, ESTABLISHED, SYN_SENT
+from sockstates.lab import Host, Lab, Wire
 
 
 @pytest.mark.phenomenon(

@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from harness import (
+from sockstates import (
     CLOSE_WAIT,
     CLOSED,
     ESTABLISHED,
@@ -14,8 +14,8 @@ from harness import (
     SYN_RECV,
     SYN_SENT,
 )
-from harness.lab import Host, Lab
-from harness.lab.numbering import first_number
+from sockstates.lab import Host, Lab
+from sockstates.lab.initial_sequence import first_number
 
 
 @pytest.mark.phenomenon(

@@ -4,10 +4,10 @@ import errno
 
 import pytest
 
-from harness import CLOSED, ESTABLISHED, LISTEN, SYN_SENT
-from harness.evidence.events import NANOSECONDS
-from harness.lab import Host, Lab
-from harness.tcp.timers import INITIAL_RTO, early
+from sockstates import CLOSED, ESTABLISHED, LISTEN, SYN_SENT
+from sockstates.lab import Host, Lab
+from sockstates.record.events import NANOSECONDS
+from sockstates.tcp.timers import INITIAL_RTO, early
 
 
 @pytest.mark.claims("T20")

@@ -5,9 +5,9 @@ import socket
 
 import pytest
 
-from harness import CLOSED, SYN_SENT
-from harness.lab import Host, Lab
-from harness.tcp.timers import early
+from sockstates import CLOSED, SYN_SENT
+from sockstates.lab import Host, Lab
+from sockstates.tcp.timers import early
 
 LIMIT = 1.5
 """Seconds: longer than the first wait for an answer, shorter than the first two together."""

@@ -4,8 +4,8 @@ import signal
 
 import pytest
 
-from harness import ESTABLISHED, FIN_WAIT1
-from harness.lab import Host, Lab
+from sockstates import ESTABLISHED, FIN_WAIT1
+from sockstates.lab import Host, Lab
 
 pytestmark = [
     pytest.mark.claims("T27", "T32"),

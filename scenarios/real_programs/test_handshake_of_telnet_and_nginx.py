@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from harness import ESTABLISHED
-from harness.lab import Host, Lab
+from sockstates import ESTABLISHED
+from sockstates.lab import Host, Lab
 
 pytestmark = [
     pytest.mark.claims("T18"),

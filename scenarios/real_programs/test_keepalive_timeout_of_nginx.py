@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
-from harness import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, TIME_WAIT
-from harness.evidence.events import NANOSECONDS
-from harness.lab import Host, Lab
+from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, TIME_WAIT
+from sockstates.lab import Host, Lab
+from sockstates.record.events import NANOSECONDS
 
 pytestmark = pytest.mark.programs("nginx", "nc", "netstat")
 NGINX_TICK = NANOSECONDS // 1000

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from harness import CLOSE_WAIT, CLOSED, FIN_WAIT2, TIME_WAIT
-from harness.evidence.events import NANOSECONDS
-from harness.lab import Host, Lab
+from sockstates import CLOSE_WAIT, CLOSED, FIN_WAIT2, TIME_WAIT
+from sockstates.lab import Host, Lab
+from sockstates.record.events import NANOSECONDS
 
 pytestmark = pytest.mark.programs("nginx")
 NGINX_TICK = NANOSECONDS // 1000

@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness import LISTEN, SYN_RECV, SYN_SENT
-from harness.lab import Host, Lab
+from sockstates import LISTEN, SYN_RECV, SYN_SENT
+from sockstates.lab import Host, Lab
 
 pytestmark = [
     pytest.mark.claims("T21", "T32"),

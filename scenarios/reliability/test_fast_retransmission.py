@@ -4,9 +4,9 @@ import socket
 
 import pytest
 
-from harness import ESTABLISHED
-from harness.lab import Connection, Host, Lab
-from harness.tcp.sizes import IP_HEADERS, TCP_HEADER, TIMESTAMPS
+from sockstates import ESTABLISHED
+from sockstates.lab import Connection, Host, Lab
+from sockstates.tcp.sizes import IP_HEADERS, TCP_HEADER, TIMESTAMPS
 
 SEGMENTS = 9
 """Less than the window at the beginning, and more than three duplicate acknowledgements need."""

@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
-from harness import ESTABLISHED
-from harness.lab import Host, Lab
+from sockstates import ESTABLISHED
+from sockstates.lab import Host, Lab
 
 SEGMENTS, SHARE_LOST, SEED = 50, 0.1, 2
 

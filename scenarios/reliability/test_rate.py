@@ -4,10 +4,10 @@ import socket
 
 import pytest
 
-from harness import ESTABLISHED
-from harness.evidence.events import NANOSECONDS
-from harness.lab import Host, Lab
-from harness.tcp.timers import early, late
+from sockstates import ESTABLISHED
+from sockstates.lab import Host, Lab
+from sockstates.record.events import NANOSECONDS
+from sockstates.tcp.timers import early, late
 
 BITS_A_SECOND = 1_000_000
 ETHERNET_HEADER, MTU = 14, 1500

@@ -2,10 +2,10 @@
 
 import pytest
 
-from harness import ESTABLISHED
-from harness.evidence.events import NANOSECONDS
-from harness.lab import Host, Lab
-from harness.tcp.timers import early, first_rto, late
+from sockstates import ESTABLISHED
+from sockstates.lab import Host, Lab
+from sockstates.record.events import NANOSECONDS
+from sockstates.tcp.timers import early, first_rto, late
 
 pytestmark = [pytest.mark.kernel("netem"), pytest.mark.cause("lab.link")]
 ONE_WAY = 0.05

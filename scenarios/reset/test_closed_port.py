@@ -4,8 +4,8 @@ import errno
 
 import pytest
 
-from harness import CLOSED
-from harness.lab import Host, Lab
+from sockstates import CLOSED
+from sockstates.lab import Host, Lab
 
 pytestmark = [pytest.mark.claims("T17", "R2"), pytest.mark.cause("client.connect")]
 

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from harness import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2
-from harness.lab import Host, Lab
+from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2
+from sockstates.lab import Host, Lab
 
 pytestmark = pytest.mark.cause("client.kill")
 IDLE = "import socket; connection = socket.create_connection(('server', 80)); input()"

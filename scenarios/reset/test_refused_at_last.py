@@ -4,8 +4,8 @@ import errno
 
 import pytest
 
-from harness import CLOSED, SYN_SENT
-from harness.lab import Host, Lab
+from sockstates import CLOSED, SYN_SENT
+from sockstates.lab import Host, Lab
 
 pytestmark = pytest.mark.cause("server.rule.delete")
 

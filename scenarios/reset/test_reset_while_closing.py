@@ -4,9 +4,9 @@ import errno
 
 import pytest
 
-from harness import CLOSE_WAIT, CLOSED, CLOSING, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, LAST_ACK
-from harness.lab import WRITE, Host, Lab
-from harness.lab.numbering import first_number
+from sockstates import CLOSE_WAIT, CLOSED, CLOSING, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, LAST_ACK
+from sockstates.lab import WRITE, Host, Lab
+from sockstates.lab.initial_sequence import first_number
 
 
 @pytest.mark.cause("client.abort")

@@ -4,8 +4,8 @@ import errno
 
 import pytest
 
-from harness import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2
-from harness.lab import Host, Lab
+from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2
+from sockstates.lab import Host, Lab
 
 
 @pytest.mark.phenomenon(

@@ -2,9 +2,9 @@
 
 import pytest
 
-from harness import ESTABLISHED
-from harness.lab import Host, Lab
-from harness.tcp.sizes import announced_mss, most_data
+from sockstates import ESTABLISHED
+from sockstates.lab import Host, Lab
+from sockstates.tcp.sizes import announced_mss, most_data
 
 TUNNEL = 1400
 """Octets that the path carries: what a tunnel leaves of 1500."""

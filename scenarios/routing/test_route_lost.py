@@ -5,10 +5,10 @@ import socket
 
 import pytest
 
-from harness import CLOSED, ESTABLISHED
-from harness.evidence.events import NANOSECONDS
-from harness.lab import Host, Lab
-from harness.tcp.timers import MINIMUM_RTO, early
+from sockstates import CLOSED, ESTABLISHED
+from sockstates.lab import Host, Lab
+from sockstates.record.events import NANOSECONDS
+from sockstates.tcp.timers import MINIMUM_RTO, early
 
 NO_ROUTE = {"ipv4": "icmp-host-unreachable", "ipv6": "icmp6-no-route"}
 """What a router answers that has no route."""

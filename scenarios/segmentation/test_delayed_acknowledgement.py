@@ -4,11 +4,11 @@ import socket
 
 import pytest
 
-from harness import CLOSE_WAIT, ESTABLISHED
-from harness.evidence.events import NANOSECONDS
-from harness.lab import Host, Lab
-from harness.tcp.sizes import announced_mss, most_data
-from harness.tcp.timers import DELAYED_ACK, LONGEST_DELAYED_ACK, early, late
+from sockstates import CLOSE_WAIT, ESTABLISHED
+from sockstates.lab import Host, Lab
+from sockstates.record.events import NANOSECONDS
+from sockstates.tcp.sizes import announced_mss, most_data
+from sockstates.tcp.timers import DELAYED_ACK, LONGEST_DELAYED_ACK, early, late
 
 
 @pytest.mark.claims("T11")

@@ -4,9 +4,9 @@ import socket
 
 import pytest
 
-from harness import ESTABLISHED
-from harness.lab import Host, Lab
-from harness.tcp.sizes import announced_mss, most_data
+from sockstates import ESTABLISHED
+from sockstates.lab import Host, Lab
+from sockstates.tcp.sizes import announced_mss, most_data
 
 pytestmark = pytest.mark.claims("H12", "T9")
 MUCH = 20_000

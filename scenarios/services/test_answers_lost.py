@@ -6,8 +6,8 @@ through, or that nobody has said so.
 
 import pytest
 
-from harness import ESTABLISHED
-from harness.lab import Host, Lab
+from sockstates import ESTABLISHED
+from sockstates.lab import Host, Lab
 
 REQUEST = b"POST /pay HTTP/1.1\r\nHost: server\r\nContent-Length: 0\r\n\r\n"
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npaid"

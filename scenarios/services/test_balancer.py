@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2
-from harness.lab import Host, Lab
+from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2
+from sockstates.lab import Host, Lab
 
 BALANCER = str(Path(__file__).parent / "balancer.py")
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import ESTABLISHED, LISTEN
-from harness.lab import Host, Lab, Program
+from sockstates import ESTABLISHED, LISTEN
+from sockstates.lab import Host, Lab, Program
 
 CONNECTS = str(Path(__file__).parent / "connects_to_name.py")
 NAME_SERVER = str(Path(__file__).parent / "name_server.py")

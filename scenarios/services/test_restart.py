@@ -8,8 +8,8 @@ import errno
 
 import pytest
 
-from harness import CLOSED, ESTABLISHED
-from harness.lab import Host, Lab
+from sockstates import CLOSED, ESTABLISHED
+from sockstates.lab import Host, Lab
 
 
 @pytest.mark.phenomenon(

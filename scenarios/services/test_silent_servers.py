@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import pytest
 
-from harness import ESTABLISHED
-from harness.lab import Host, Lab
+from sockstates import ESTABLISHED
+from sockstates.lab import Host, Lab
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: server\r\n\r\n"
 ONLY_THE_PROGRAM = ("SO_RCVTIMEO, poll's timeout", "curl: --max-time")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import ESTABLISHED, SYN_SENT
-from harness.lab import Host, Lab
+from sockstates import ESTABLISHED, SYN_SENT
+from sockstates.lab import Host, Lab
 
 CONNECTS = str(Path(__file__).parent / "connects.py")
 RECOMMENDED_DELAY = "0.25"

@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import pytest
 
-from harness.lab import Host
-from harness.lab.filtered_capture import Direction, FilteredCapture
-from harness.lab.program import Program
-from harness.tcp.tcpdump_output import Style
+from sockstates.lab import Host
+from sockstates.lab.filtered_capture import Direction, FilteredCapture
+from sockstates.lab.program import Program
+from sockstates.tcp.tcpdump_output import Style
 
 AT_ONCE = ("-Z", "root", "-l", "--immediate-mode", "-B", "4096")
 """Root of the lab stays root (rootless there is nobody else); each line is printed at once; and

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from harness import ESTABLISHED
-from harness.lab import Host, Lab
 from scenarios.tcpdump_usage.conftest import Tcpdump
+from sockstates import ESTABLISHED
+from sockstates.lab import Host, Lab
 
 pytestmark = [pytest.mark.programs("tcpdump")]
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.lab import Host, Lab
 from scenarios.tcpdump_usage.conftest import Tcpdump
+from sockstates.lab import Host, Lab
 
 pytestmark = [pytest.mark.claims("T1"), pytest.mark.programs("tcpdump", "ping")]
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import ESTABLISHED
-from harness.lab import Host, Lab
 from scenarios.tcpdump_usage.test_printed_line import printed, watching
+from sockstates import ESTABLISHED
+from sockstates.lab import Host, Lab
 
 
 @pytest.mark.claims("T8")

@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from harness import ESTABLISHED
-from harness.lab import Host, Lab
-from harness.lab.program import Program
 from scenarios.tcpdump_usage.conftest import AT_ONCE, Tcpdump
+from sockstates import ESTABLISHED
+from sockstates.lab import Host, Lab
+from sockstates.lab.program import Program
 
 pytestmark = [pytest.mark.programs("tcpdump"), pytest.mark.cause("client.connect")]
 LINE = re.compile(

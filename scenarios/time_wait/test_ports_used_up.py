@@ -4,10 +4,10 @@ import errno
 
 import pytest
 
-from harness import CLOSED, ESTABLISHED, FIN_WAIT2, TIME_WAIT
-from harness.lab import Host, Lab
-from harness.lab.connection import Connection
-from harness.lab.listener import Listener
+from sockstates import CLOSED, ESTABLISHED, FIN_WAIT2, TIME_WAIT
+from sockstates.lab import Host, Lab
+from sockstates.lab.connection import Connection
+from sockstates.lab.listener import Listener
 
 ONE_PORT = "40000 40000"
 

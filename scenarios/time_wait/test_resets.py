@@ -2,10 +2,10 @@
 
 import pytest
 
-from harness import CLOSED, ESTABLISHED, FIN_WAIT2, TIME_WAIT
-from harness.lab import WRITE, Host, Lab
-from harness.lab.crafted_peer import CraftedPeer
-from harness.lab.endpoint import Endpoint
+from sockstates import CLOSED, ESTABLISHED, FIN_WAIT2, TIME_WAIT
+from sockstates.lab import WRITE, Host, Lab
+from sockstates.lab.crafted_peer import CraftedPeer
+from sockstates.lab.endpoint import Endpoint
 
 
 def in_time_wait(lab: Lab, client: Host, server: Host) -> tuple[Endpoint, CraftedPeer]:

@@ -4,9 +4,9 @@ import errno
 
 import pytest
 
-from harness import CLOSED, ESTABLISHED, FIN_WAIT2, LISTEN, TIME_WAIT
-from harness.lab import Host, Lab
-from harness.lab.endpoint import Endpoint
+from sockstates import CLOSED, ESTABLISHED, FIN_WAIT2, LISTEN, TIME_WAIT
+from sockstates.lab import Host, Lab
+from sockstates.lab.endpoint import Endpoint
 
 
 def ends_with_time_wait(client: Host, server: Host) -> Endpoint:

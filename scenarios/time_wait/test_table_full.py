@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness import CLOSED, ESTABLISHED, FIN_WAIT2, LAST_ACK, TIME_WAIT
-from harness.lab import WRITE, Host, Lab
+from sockstates import CLOSED, ESTABLISHED, FIN_WAIT2, LAST_ACK, TIME_WAIT
+from sockstates.lab import WRITE, Host, Lab
 
 
 @pytest.mark.phenomenon(

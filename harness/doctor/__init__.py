@@ -1,4 +1,0 @@
-"""What this machine can and cannot do for a lab, and how to mend it; ``python -m harness doctor``.
-
-`survey` looks and `trial` tries; `findings` judges what they saw, and `page` draws it.
-"""

@@ -1,0 +1,127 @@
+"""Reads capture files, whoever wrote them: pcap and pcapng, either order of octets, any clock.
+
+A file is read from front to back and never held in memory. Where it is cut off or broken the
+frames before that place are given, and `found.remarks` says what could not be read; only a file
+that is no capture at all is refused. What the frames hold is nobody's business here.
+
+Formats: pcap(5), draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from struct import Struct
+from typing import BinaryIO, Final
+
+from sockstates.captures.pcapng_reader import (
+    LARGEST_FRAME,
+    Broken,
+    CapturedOn,
+    Findings,
+    Record,
+    read_blocks,
+)
+
+PCAPNG: Final = b"\x0a\x0d\x0d\x0a"
+PCAP: Final = {
+    b"\xa1\xb2\xc3\xd4": (">", 1000),
+    b"\xd4\xc3\xb2\xa1": ("<", 1000),
+    b"\xa1\xb2\x3c\x4d": (">", 1),
+    b"\x4d\x3c\xb2\xa1": ("<", 1),
+}
+"""The first four octets -> order of octets, and nanoseconds in a unit of the frames' fractions."""
+COMPRESSED: Final = {
+    b"\x1f\x8b": "gzip; `gunzip -k` unpacks it",
+    b"\x28\xb5": "zstd; `unzstd -k` unpacks it",
+    b"\x04\x22": "lz4; `unlz4 -k` unpacks it",
+}
+_NANOSECONDS: Final = 1_000_000_000
+
+
+Sieve = Callable[[int, bytes, int], bool]
+"""Says of a frame whether it is wanted, from link type, octets captured, octets on the wire."""
+
+
+class NotACapture(ValueError):
+    """A file that no frame can be read from; the message says what it is instead."""
+
+
+class CaptureFile:
+    """One capture file. `found` is complete when `records` has come to its end."""
+
+    def __init__(self, path: Path | str, sieve: Sieve | None = None) -> None:
+        """With a sieve, only the frames that it lets through are there.
+
+        Raises NotACapture for what is none, and OSError where the file cannot be read.
+        """
+        self.path = Path(path)
+        self._sieve = sieve
+        self.found = Findings()
+        with self.path.open("rb") as file:
+            self._magic = file.read(4)
+        _check(self._magic)
+
+    def records(self) -> Iterator[Record]:
+        """The frames, in the file's order. Can be asked for again: the file is read again."""
+        if self._sieve is None:
+            return self._read()
+        return self._sifted(self._sieve)
+
+    def _sifted(self, sieve: Sieve) -> Iterator[Record]:
+        for record in self._read():
+            _, interface, data, length, _ = record
+            if sieve(self.found.interfaces[interface].link_type, data, length):
+                yield record
+
+    def _read(self) -> Iterator[Record]:
+        found = self.found = Findings()
+        with self.path.open("rb", buffering=1024 * 1024) as file:
+            try:
+                if self._magic == PCAPNG:
+                    yield from read_blocks(file, found)
+                else:
+                    yield from _read_pcap(file, self._magic, found)
+            except Broken as broken:
+                found.remarks.append(f"{broken}; {_before(found.frames)}")
+
+
+def _check(magic: bytes) -> None:
+    if magic in PCAP or magic == PCAPNG:
+        return
+    if not magic:
+        raise NotACapture("it is empty")
+    if magic[:2] in COMPRESSED:
+        raise NotACapture(f"it is compressed with {COMPRESSED[magic[:2]]}")
+    raise NotACapture(
+        f"it begins with the octets {magic.hex(' ')}, as neither pcap nor pcapng does"
+    )
+
+
+def _read_pcap(file: BinaryIO, magic: bytes, found: Findings) -> Iterator[Record]:
+    order, unit = PCAP[magic]
+    header = file.read(24)
+    if len(header) < 24:
+        raise Broken("the file ends within its header")
+    (link_type,) = Struct(order + "I").unpack_from(header, 20)
+    found.interfaces.append(CapturedOn(link_type & 0xFFFF))
+    read, unpack = file.read, Struct(order + "IIII").unpack
+    while head := read(16):
+        if len(head) < 16:
+            raise Broken(f"the file ends within the header of frame {found.frames + 1}")
+        seconds, fraction, captured, length = unpack(head)
+        if captured > LARGEST_FRAME:
+            raise Broken(f"frame {found.frames + 1} is said to have {captured} octets")
+        data = read(captured)
+        if len(data) < captured:
+            raise Broken(f"the file ends within frame {found.frames + 1}")
+        found.frames += 1
+        yield seconds * _NANOSECONDS + fraction * unit, 0, data, length, ""
+
+
+def _before(frames: int) -> str:
+    if not frames:
+        return "not one frame comes before that"
+    if frames == 1:
+        return "what follows is lost, the one frame before it is not"
+    return f"what follows is lost, the {frames} frames before it are not"

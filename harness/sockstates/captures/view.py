@@ -1,0 +1,118 @@
+"""Whose eyes a capture file has: one capture point's, or those of several hosts of a lab.
+
+In a capture of several hosts, whose interfaces are named ``host:interface`` as ours are, a segment
+lies several times: where it was sent, where it was passed on, where it arrived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Literal
+
+from sockstates.captures.file import CaptureFile
+from sockstates.captures.pcapng_reader import Record
+from sockstates.record.frames import CapturedFrame
+from sockstates.record.timeline import LOOPBACK, HostNames, Timeline
+from sockstates.tcp.connection import Connection
+from sockstates.tcp.dissect import Malformed
+from sockstates.tcp.headers import LINK_LAYERS, Headers, addresses, read_headers
+
+WHOLE = "capture"
+"""Instead of a host's name, where one capture point is all there is."""
+
+
+def captured_hosts(capture: CaptureFile) -> list[str]:
+    """The hosts of a lab that the file's interfaces name; empty for any other capture."""
+    names = [each.name for each in capture.found.interfaces]
+    if not all(":" in name for name in names):
+        return []
+    return list(dict.fromkeys(name.partition(":")[0] for name in names))
+
+
+def senders_view(capture: CaptureFile) -> Iterator[Record]:
+    """The frames that follow on each other: of several hosts those that a sender sent, else all.
+
+    What a host sends for another one it only passes on: an address is the host's that is the first
+    to send from it.
+    """
+    records = capture.records()
+    first = next(records, None)
+    if first is None:
+        return
+    if len(captured_hosts(capture)) < 2:
+        yield first
+        yield from records
+        return
+    homes: dict[str, str] = {}
+    yield from _sent((first,), capture, homes)
+    yield from _sent(records, capture, homes)
+
+
+def _sent(
+    records: Iterator[Record] | tuple[Record], capture: CaptureFile, homes: dict[str, str]
+) -> Iterator[Record]:
+    for record in records:
+        _, interface, data, _, direction = record
+        link = capture.found.interfaces[interface]
+        if direction == "in" and not link.name.endswith(LOOPBACK):
+            continue
+        headers = _headers(data, link.link_type)
+        if headers is not None:
+            host = link.name.partition(":")[0]
+            source, _ = addresses(headers.ends)
+            if homes.setdefault(source.ip, host) != host:
+                continue
+        yield record
+
+
+def _headers(data: bytes, link_type: int) -> Headers | None:
+    if link_type in LINK_LAYERS:
+        with suppress(Malformed):
+            return read_headers(data, link_type)
+    return None
+
+
+def capture_timeline(capture: CaptureFile, connections: list[Connection], most: int) -> Timeline:
+    """The frames of some connections as a timeline, as many of each capture point as `most`.
+
+    Raises OSError. Of connections that used the same ports one after the
+    other each has what lies between its first and its last segment.
+    """
+    spans: dict[frozenset[object], list[Connection]] = {}
+    for each in connections:
+        spans.setdefault(frozenset((each.source, each.destination)), []).append(each)
+    timeline = Timeline(title=capture.path.name)
+    homes: dict[str, str] = {}
+    several = False
+    for number, (time, interface, data, length, direction) in enumerate(capture.records()):
+        link = capture.found.interfaces[interface]
+        if number == 0:
+            several = len(captured_hosts(capture)) > 1
+        headers = _headers(data, link.link_type)
+        if headers is None:
+            continue
+        ends = addresses(headers.ends)
+        if not any(each.began <= time <= each.ended for each in spans.get(frozenset(ends), ())):
+            continue
+        host = link.name.partition(":")[0] if several else WHOLE
+        sent = direction != "in" or not several
+        if sent and several:
+            homes.setdefault(ends[0].ip, host)
+        if len(timeline.frames[host]) < most:
+            name = link.name if several else f"{WHOLE}{LOOPBACK}"
+            way: Literal["in", "out"] = "out" if sent else "in"
+            frame = CapturedFrame(time, name, way, data, length, link.link_type)
+            timeline.add_frames(host, [frame])
+    return _with_names(timeline, homes)
+
+
+def _with_names(timeline: Timeline, homes: dict[str, str]) -> Timeline:
+    """Hosts in the order of the file; who has no address of its own only passes frames on."""
+    own: dict[str, tuple[str, ...]] = {}
+    for ip, host in homes.items():
+        own[host] = (*own.get(host, ()), ip)
+    timeline.names = HostNames(own)
+    if own:
+        timeline.between = frozenset(timeline.frames) - own.keys()
+    return timeline

@@ -1,0 +1,174 @@
+"""From facts to findings: what is well, what is lacking and how to mend it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from sockstates.commands.doctor.facts import Facts, Trial
+from sockstates.commands.doctor.permissions import (
+    mend_permissions,
+    mend_tracing,
+    outside_remark,
+    who,
+)
+from sockstates.programs import PACKAGES, install_command
+
+OLDEST_PYTHON = (3, 11)
+HANDSHAKE = 3
+
+
+class Verdict(Enum):
+    """What a finding means for ``pytest scenarios/``."""
+
+    WELL = "ok"
+    LACKING = "LACK"
+    """Nothing runs without it."""
+    NOTE = "note"
+    """Everything runs, or all but what the note names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the doctor's page, with the command lines that mend it."""
+
+    verdict: Verdict
+    subject: str
+    text: str
+    mend: tuple[str, ...] = ()
+
+
+def examine(facts: Facts) -> list[Finding]:
+    """Everything there is to say, in the order in which it is to be mended."""
+    found = [_python(facts), *_packages(facts), _you(facts)]
+    if facts.trial is not None:
+        found += _lab(facts, facts.trial)
+    found.append(_filters(facts))
+    found += _programs(facts)
+    return found
+
+
+def will_run(findings: list[Finding]) -> bool:
+    """Whether ``pytest scenarios/`` runs on this machine."""
+    return all(finding.verdict is not Verdict.LACKING for finding in findings)
+
+
+def _sudo(facts: Facts) -> str:
+    return "" if facts.user == 0 else "sudo "
+
+
+def _python(facts: Facts) -> Finding:
+    text = ".".join(map(str, facts.python))
+    if facts.python >= OLDEST_PYTHON:
+        return Finding(Verdict.WELL, "Python", text)
+    return Finding(
+        Verdict.LACKING,
+        "Python",
+        f"{text} is too old: 3.11 or later is needed",
+        (f"{_sudo(facts)}apt-get install python3 python3-venv   # Debian 12 or later",),
+    )
+
+
+def _packages(facts: Facts) -> Iterator[Finding]:
+    optional = ("pytest-xdist",)
+    present = [f"{name} {version}" for name, version in facts.packages.items() if version]
+    missing = [name for name, version in facts.packages.items() if not version]
+    needed = [name for name in missing if name not in optional]
+    if needed:
+        text = f"missing: {', '.join(needed)}; without them no lab can be tried"
+        mend = ("pip install tox && tox -e doctor",)
+        yield Finding(Verdict.LACKING, "packages", text, mend)
+        return
+    yield Finding(Verdict.WELL, "packages", ", ".join(present))
+    if missing:
+        text = f"{', '.join(missing)} is missing: scenarios run one after the other"
+        yield Finding(Verdict.NOTE, "packages", text, (f"pip install {' '.join(missing)}",))
+
+
+def _you(facts: Facts) -> Finding:
+    return Finding(Verdict.WELL, "you", who(facts))
+
+
+def _lab(facts: Facts, trial: Trial) -> Iterator[Finding]:
+    if trial.failure:
+        yield Finding(Verdict.LACKING, "lab", trial.failure, mend_permissions(facts, trial))
+        return
+    text = f"two hosts made, joined and taken away, over IPv4 and IPv6, in {trial.seconds:.1f} s"
+    yield Finding(Verdict.WELL, "lab", text)
+    if trial.sys_is_empty:
+        yield Finding(
+            Verdict.NOTE,
+            "/sys",
+            "is empty on the hosts, because this container hides parts of its own: programs that "
+            "look for interfaces in /sys/class/net find none",
+            ("podman run --security-opt=unmask=ALL …",),
+        )
+    yield from _rules(facts, trial)
+    yield _capture(trial)
+    yield _tracepoints(facts, trial)
+
+
+def _rules(facts: Facts, trial: Trial) -> Iterator[Finding]:
+    failed = {family: reason for family, reason in trial.rules.items() if reason}
+    if not failed:
+        yield Finding(Verdict.WELL, "rules", "nf_tables drops over IPv4 and IPv6")
+    for family, reason in failed.items():
+        yield Finding(
+            Verdict.LACKING,
+            "rules",
+            f"{family}: {reason}; the kernel's nf_tables must be there",
+            (f"{_sudo(facts)}modprobe nf_tables{outside_remark(facts)}",),
+        )
+
+
+def _capture(trial: Trial) -> Finding:
+    if trial.frames >= HANDSHAKE:
+        return Finding(Verdict.WELL, "capture", "AF_PACKET shows every segment of a handshake")
+    return Finding(
+        Verdict.LACKING,
+        "capture",
+        f"a handshake has {HANDSHAKE} segments, but AF_PACKET showed {trial.frames}: "
+        "this kernel's packet sockets do not work (gVisor, for one, is no Linux kernel)",
+        ("run on a machine, or in a virtual machine, with a Linux kernel",),
+    )
+
+
+def _tracepoints(facts: Facts, trial: Trial) -> Finding:
+    """Scenarios run without them; what lasts for microseconds only is then not claimed."""
+    if not trial.no_tracepoints:
+        return Finding(
+            Verdict.WELL, "tracing", "the kernel's tracepoints tell every change of state"
+        )
+    text = (
+        f"{trial.no_tracepoints}. Scenarios run without tracepoints, but states that are over "
+        "before anybody can look are then not proved"
+    )
+    return Finding(Verdict.NOTE, "tracing", text, mend_tracing(facts))
+
+
+def _filters(facts: Facts) -> Finding:
+    if not facts.libpcap_needs:
+        return Finding(Verdict.WELL, "filters", "libpcap compiles tcpdump's filter expressions")
+    return Finding(
+        Verdict.NOTE,
+        "filters",
+        "libpcap is missing, which the Python package cypcap brings. Scenarios that capture with a "
+        "filter of their own fail, and so does `show --filter`",
+        facts.libpcap_needs,
+    )
+
+
+def _programs(facts: Facts) -> Iterator[Finding]:
+    present = [name for name, there in facts.programs.items() if there]
+    missing = [name for name, there in facts.programs.items() if not there]
+    if present:
+        yield Finding(Verdict.WELL, "programs", " ".join(present))
+    if missing:
+        packages = (PACKAGES.get(name, name) for name in missing)
+        yield Finding(
+            Verdict.NOTE,
+            "programs",
+            f"missing: {' '.join(missing)}. Scenarios that run one of them are skipped",
+            (install_command(packages, root=facts.user == 0),),
+        )

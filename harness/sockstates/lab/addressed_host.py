@@ -1,0 +1,67 @@
+"""Who a host is, and the line to its agent: what everything that a host can do rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from sockstates.sandbox.network.topology import Family
+
+if TYPE_CHECKING:
+    from sockstates.lab.lab import Lab
+    from sockstates.sandbox.client.line import Line
+
+LOOPBACK_ADDRESS: Mapping[Family, str] = {"ipv4": "127.0.0.1", "ipv6": "::1"}
+
+
+class AddressedHost:
+    """One host of a lab: its name, its addresses, its agent."""
+
+    def __init__(self, lab: Lab, name: str, addresses: Mapping[Family, str], line: Line) -> None:
+        self.lab = lab
+        self.name = name
+        self._by_family = addresses
+        self._line = line
+
+    def __repr__(self) -> str:
+        return f"<host {self.name}>"
+
+    @property
+    def line(self) -> Line:
+        """The line to its agent."""
+        return self._line
+
+    @property
+    def address(self) -> str:
+        """The host's address of the lab's family."""
+        return self._by_family[self.lab.family]
+
+    @property
+    def addresses(self) -> frozenset[str]:
+        """Every address of the host, loopback too."""
+        return frozenset(self._by_family.values()) | frozenset(LOOPBACK_ADDRESS.values())
+
+    def address_of(self, family: Family) -> str:
+        """The host's address of this family."""
+        return self._by_family[family]
+
+    @property
+    def pid(self) -> int:
+        """The host's agent as this process numbers it: what nsenter(1) wants."""
+        return self._line.pid
+
+    def ask(self, request: str, **arguments: Any) -> Any:
+        """Have the host's agent do something, and wait for its answer."""
+        return self._line.ask(request, arguments)
+
+    def tell(self, request: str, **arguments: Any) -> None:
+        """Have the host's agent do something that has no answer."""
+        self._line.tell(request, arguments)
+
+    def sample(self) -> None:
+        """Have the host's sockets sampled once, now."""
+        self.ask("sample")
+
+    def settle(self) -> int:
+        """Have everything recorded that has happened by now; samples taken so far."""
+        return self._line.settle()

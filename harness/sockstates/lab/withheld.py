@@ -1,0 +1,99 @@
+"""What a withheld verb gives: it is like the real thing, and nothing comes of it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+
+from sockstates.evidence.verdicts import ExpectationFailed
+from sockstates.lab.call import Call
+from sockstates.lab.fault import Fault
+from sockstates.lab.link import Link
+from sockstates.lab.program import Found, Program
+from sockstates.lab.rule import Rule
+from sockstates.record.events import CallEnded
+from sockstates.tcp.segment import Segment
+
+
+class WithheldCall(Call):
+    """A call that was not made: it never ends, and who waits for it is told so at once."""
+
+    def wait(self, seconds: float | None = None) -> CallEnded:
+        """Fail as an expectation does, and at once: however long, it would never end."""
+        del seconds
+        raise ExpectationFailed(f"{self} does not end: it was withheld, so it has never begun")
+
+
+class InertRule(Rule):
+    """A rule that was not applied: it matches nothing, and taking it away changes nothing."""
+
+    def _ask(self, what: str) -> tuple[int, int]:
+        del what  # the counter: nothing else is asked for
+        return 0, 0
+
+    def _change(self, what: str, change: str) -> None:
+        """Leave everything as it is; nothing is recorded either."""
+
+
+class InertFault(Fault):
+    """A fault of the wire that was not made: it chooses nothing, and holds nothing."""
+
+    @property
+    def count(self) -> int:
+        """None at all."""
+        return 0
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """None at all."""
+        return ()
+
+    def meets(self, number: int = 1, *, seconds: float | None = None) -> tuple[Segment, ...]:
+        """Fail as an expectation does, and at once: what is not there meets nothing."""
+        del number, seconds
+        raise ExpectationFailed(f"{self!r} meets nothing: it was withheld, so it is not there")
+
+    def _end(self, change: str) -> None:
+        """Leave everything as it is; nothing is recorded either."""
+
+
+class InertLink(Link):
+    """A link that was not made: the cables are bare, and lose nothing."""
+
+    @property
+    def lost(self) -> int:
+        """None at all."""
+        return 0
+
+    def delete(self) -> None:
+        """Leave everything as it is; nothing is recorded either."""
+
+
+class WithheldProgram(Program):
+    """A program that was not started: it does nothing, and who waits for it is told so at once."""
+
+    def _wait_for(self, find: Callable[[], Found | None], what: str) -> Found | None:
+        del find
+        raise ExpectationFailed(f"{self} was expected {what}: it was withheld, so it is not there")
+
+    def ends(self, status: int | None = None, *, seconds: float | None = None) -> int:
+        """Fail as an expectation does, and at once: what has not begun does not end."""
+        del status, seconds
+        raise ExpectationFailed(f"{self} does not end: it was withheld, so it has never begun")
+
+    @property
+    def processes(self) -> tuple[int, ...]:
+        """None at all."""
+        return ()
+
+    def type(self, text: str | bytes) -> None:
+        """Have nobody read it."""
+
+    def close_input(self) -> None:
+        """Have nobody read the end."""
+
+    def kill(self) -> None:
+        """Have nothing end."""
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Have nothing receive it."""
