@@ -1,17 +1,18 @@
 """Who does what looks like going around the gate, and why that is well."""
 
+WITNESSES = "sockstates.sandbox.witnesses"
 READS_SYSCTLS = {
     "sockstates.commands.doctor.survey": "tells what the machine allows; opens nothing for writing",
     "sockstates.commands.predict": "predicts from the sysctls in force; opens nothing for writing",
 }
 READS_NETLINK = {
-    "sockstates.sandbox.witnesses.socket_diagnostics": "sock_diag only tells; it cannot change a network",
+    f"{WITNESSES}.socket_diagnostics": "sock_diag only tells; it cannot change a network",
 }
 READS_FRAMES = {
-    "sockstates.sandbox.witnesses.packet_ring": "what passes an interface, into a ring; sends nothing",
+    f"{WITNESSES}.packet_ring": "what passes an interface, into a ring; sends nothing",
 }
 STEERS_RECORDING = {
-    "sockstates.sandbox.witnesses.perf_events": "what the kernel writes into a ring; nothing of a network",
+    f"{WITNESSES}.perf_events": "what the kernel writes into a ring; nothing of a network",
 }
 SETS_UP_A_GUEST = {
     "sockstates.virtual.init": "process 1 of a kernel of its own; its first call fails elsewhere",
@@ -24,6 +25,6 @@ STARTS_PROCESSES = {
     "sockstates.virtual.make": "make, to build a virtual kernel",
     "sockstates.virtual.requirements": "asks what a compiler can do",
     "sockstates.virtual.trees": "tar and dpkg-deb, to unpack a kernel's source",
-    "sockstates.sandbox.client.sandbox": "starts the sandbox, which leaves the namespace first of all",
+    "sockstates.sandbox.client.sandbox": "the sandbox, which leaves the namespace first of all",
     "sockstates.sandbox.agent.programs": "starts what a scenario asks for, inside a host",
 }

@@ -24,10 +24,12 @@ class Module:
 
     @property
     def part(self) -> str:
-        """The folder of the package it belongs to: ``sockstates.lab``; ``sockstates`` itself."""
+        """The folder of the package it belongs to: ``sockstates.lab``."""
         names = self.name.split(".")
-        inner = names[:2] if (SOURCES / Path(*names[:2])).is_dir() else names[:1]
-        return ".".join(inner)
+        deep = 3 if names[1:2] == ["sandbox"] else 2
+        while not (SOURCES / Path(*names[:deep])).is_dir():
+            deep -= 1
+        return ".".join(names[:deep])
 
 
 def read_module(path: Path) -> Module:

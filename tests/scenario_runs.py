@@ -76,7 +76,7 @@ class Runs:
 
 @pytest.fixture
 def runs(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Runs:
-    monkeypatch.setenv("PYTHONPATH", str(PROJECT))
+    monkeypatch.setenv("PYTHONPATH", f"{PROJECT / 'harness'}:{PROJECT}")
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.delenv("CI", raising=False)
     for name in [name for name in os.environ if name.startswith(("PYTEST_", "TOX_", "COV_"))]:

@@ -24,14 +24,15 @@ from tests.gate_exceptions import (
     STARTS_PROCESSES,
     STEERS_RECORDING,
 )
-from tests.module_trees import Module, dotted, modules, read_module
+from tests.module_trees import SOURCES, Module, dotted, modules, read_module
 from tests.own_namespace import in_own_namespace, inside, new_namespace
 
-GATE = "sockstates.sandbox.network.gate"
+NETWORK = "sockstates.sandbox.network"
+GATE = f"{NETWORK}.gate"
 LOOKS_ONLY = {"network_namespace", "prove_outside_host", "sysctl_path", "read_sysctl"}
 """What the gate has for looking; everything else in it opens or changes something."""
 
-ENTERS_NAMESPACES = "sockstates.sandbox.network.namespaces"
+ENTERS_NAMESPACES = f"{NETWORK}.namespaces"
 """Has setns(2) as ``enter``; who calls that says which kind."""
 READERS = {"AF_NETLINK": ("netlink", READS_NETLINK), "AF_PACKET": ("packet", READS_FRAMES)}
 PERF_IOCTLS = {"ENABLE", "SET_OUTPUT", "SET_FILTER"}
@@ -101,7 +102,7 @@ def test_a_program_on_a_host_may_not_change_that_host(client: Host) -> None:
             "try: gate.interface_socket()\n"
             "except gate.HostNetworkError as error: print(error)",
         ],
-        environment={"PYTHONPATH": str(Path(__file__).parents[1])},
+        environment={"PYTHONPATH": str(SOURCES)},
     )
     program.ends(0)
     assert b"refused" in program.output
@@ -297,15 +298,15 @@ def test_nothing_is_excepted_that_does_not_exist() -> None:
         ("open('/proc/sys/net/ipv4/ip_forward', 'w')", "where sysctls lie"),
         ("import fcntl\nfcntl.ioctl(3, 0x8914, b'')", "ioctl"),
         (
-            "from sockstates.sandbox.network import namespaces\nnamespaces._libc.setns(3, 0x40000000)",
+            f"from {NETWORK} import namespaces\nnamespaces._libc.setns(3, 0x40000000)",
             "setns",
         ),
         (
-            "from sockstates.sandbox.network import namespaces\nnamespaces.enter(3, 0x40000000)",
+            f"from {NETWORK} import namespaces\nnamespaces.enter(3, 0x40000000)",
             "may be a network",
         ),
         (
-            "from sockstates.sandbox.network.namespaces import CLONE_NEWNET, enter\nenter(3, CLONE_NEWNET)",
+            f"from {NETWORK}.namespaces import CLONE_NEWNET, enter\nenter(3, CLONE_NEWNET)",
             "may be",
         ),
         ("import os\nos.setns(3)", "setns"),

@@ -16,7 +16,7 @@ from tests.virtual_kernels import (
     processes_of_guest,
 )
 
-PROJECT = Path(__file__).parents[1]
+SOURCES = Path(__file__).parents[1] / "harness"
 LIMIT = 240
 """Seconds after which a run hangs, also one of two hours of the guest's time."""
 
@@ -34,7 +34,11 @@ def command(*words: str) -> list[str]:
 
 
 def environment(temporary: Path) -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(PROJECT), "TMPDIR": str(temporary), "COLUMNS": "80"}
+    return os.environ | {
+        "PYTHONPATH": str(SOURCES),
+        "TMPDIR": str(temporary),
+        "COLUMNS": "80",
+    }
 
 
 def run(folder: Path, temporary: Path, *words: str) -> "subprocess.CompletedProcess[str]":

@@ -25,7 +25,7 @@ from sockstates.tcp.silence import Situation
 from sockstates.tcp.states import State, UnknownState
 
 WRONG_USAGE, NOTHING_FITS = 2, 1
-SCENARIOS = Path(__file__).resolve().parent.parent / "scenarios"
+SCENARIOS = Path(__file__).resolve().parents[3] / "scenarios"
 MOST = 6
 """Causes that are printed."""
 SECONDS = {

@@ -1,6 +1,6 @@
 """Connection tracking of a host or router as the scenario holds it: watch it, and expect of it.
 
-What its agent records of conntrack comes from `sandbox.witnesses.conntrack`; here is only the asking.
+What its agent records of conntrack comes from `sandbox.witnesses.conntrack`.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ SPEAK_FOR_THEMSELVES = (
 )
 """What scenarios meet by their own words, as opposed to errors in ours."""
 
-HARNESS = str(Path(__file__).parent) + "/"
+HARNESS = str(Path(__file__).parents[1]) + "/"
 
 
 def shorten(error: BaseException) -> None:

@@ -23,7 +23,7 @@ from sockstates.sandbox.request import MESSAGE_SIZE, MOST_DESCRIPTORS, LabReques
 from sockstates.sandbox.witnesses.tracing import TURNED_OFF, Watched
 from sockstates.tcp.dissect import prepare
 
-PROJECT = Path(__file__).parents[2]
+SOURCES = Path(__file__).parents[3]
 NAMESPACES_REFUSED = (errno.ENOSPC, errno.EINVAL, errno.ENOSYS)
 """What unshare(2) says, apart from EPERM: a limit is reached; not in this kernel; a container's
 system call filter answers as if it were not."""
@@ -48,7 +48,7 @@ class Sandbox:
     def _start(self) -> None:
         self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._lifeline, guard = socket.socketpair()
-        search = os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")])
+        search = os.pathsep.join([str(SOURCES), os.environ.get("PYTHONPATH", "")])
         self._process = subprocess.Popen(
             [
                 sys.executable,
