@@ -11,7 +11,7 @@ from tests.module_trees import PROJECT
 
 IN_A_USER_NAMESPACE = """
 import os
-from sockstates.lab import groups, namespaces
+from sockstates.sandbox.network import groups, namespaces
 namespaces.become_root_of_new_user_namespace()
 before = os.getgroups()
 try:
