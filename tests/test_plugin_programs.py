@@ -36,7 +36,9 @@ FOUR_TESTS = """
 def bare(runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runs:
     """Runs on a machine that has no program at all."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    runs.write("import sockstates.programs\nharness.programs.SYSTEM_FOLDERS = ()", "conftest", "")
+    runs.write(
+        "import sockstates.programs\nsockstates.programs.SYSTEM_FOLDERS = ()", "conftest", ""
+    )
     return runs
 
 

@@ -121,7 +121,8 @@ def test_it_is_required_where_it_has_wheels() -> None:
 
 def test_libpcap_is_loaded_by_the_first_expression() -> None:
     lazily = (
-        "import sys; from sockstates.captures import libpcap; import sockstates.commands.show, sockstates.plugin.fixtures; "
+        "import sys, sockstates.commands.show, sockstates.plugin.fixtures; "
+        "from sockstates.captures import libpcap; "
         "assert 'cypcap' not in sys.modules; assert libpcap.is_here()"
     )
     subprocess.run([sys.executable, "-c", lazily], check=True)

@@ -1,7 +1,7 @@
 """The built-in endpoints of a host: real sockets, driven one call at a time by the scenario.
 
 Lives in the host's agent. A call that may wait is the real system call, in a thread of its own
-(`sandbox.agent.blocking_calls`), so that it waits as long, and ends as, the kernel says; none blocks
+(`blocking_calls`), so that it waits as long, and ends as, the kernel says; none blocks
 the agent. When each began and when it ended is recorded, with its errno. Nothing here knows what a
 scenario expects.
 """
