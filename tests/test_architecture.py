@@ -55,8 +55,8 @@ ARROWS: dict[str, set[str]] = {
     },
 }
 """Part of the house -> the other parts that it may know."""
-ANYBODY_KNOWS = {"sockstates.system", "sockstates.programs"}
-"""What this machine is, and where its programs lie: two tables at the top of the package."""
+ANYBODY_KNOWS = {f"sockstates.{name}" for name in ("system", "programs", "terminal")}
+"""What this machine is, where its programs lie, and what makes text harmless."""
 EXCEPTIONS = {(CLIENT, LAB): "the line names the lab and the capture that it belongs to"}
 SCENARIOS_KNOW = {"sockstates", LAB, EVIDENCE, RECORD, TCP, TLS}
 BORN_IN = f"{SANDBOX}.process"
