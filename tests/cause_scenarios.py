@@ -137,6 +137,25 @@ def test_set_option(lab, client, server):
     endpoint.set_option(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     assert endpoint.get_option(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
 
+@pytest.mark.cause("client.connect.options")
+def test_connect_options(lab, client, server):
+    option = socket.SOL_SOCKET, socket.SO_KEEPALIVE
+    made = client.connect(server.listen(port=80), options=[(*option, 1)])
+    made.client.connecting.returns()
+    assert made.client.get_option(*option) == 1
+
+@pytest.mark.cause("server.listen.options")
+def test_listen_options(lab, client, server):
+    option = socket.SOL_SOCKET, socket.SO_KEEPALIVE
+    listener = server.listen(port=80, options=[(*option, 1)])
+    assert listener.get_option(*option) == 1
+
+@pytest.mark.cause("server.bind.options")
+def test_bind_options(lab, client, server):
+    shared = [(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)]
+    server.listen(port=80, options=shared)
+    server.bind(80, options=shared).returns()
+
 @pytest.mark.cause("client.rule.delete")
 def test_rule_delete(lab, client, server, soon):
     rule = client.iptables("-A INPUT -s server -j DROP")

@@ -58,7 +58,7 @@ def test_a_refusal_is_what_connect_says_not_what_comes_after(client: Host, serve
     made = client.connect(server, port=5000)
     reading = made.client.receive()
     made.client.connecting.fails(errno.ECONNREFUSED)
-    reading.returns(b"")
+    reading.fails(errno.ENOTCONN)
 
 
 @pytest.mark.parametrize("word", ["reaches", "accept"])
@@ -352,3 +352,31 @@ def test_poll_waits_to_read(connection: Connection) -> None:
     assert waiting.pending
     connection.server.shutdown()
     waiting.returns("POLLIN|POLLRDHUP")
+
+
+def test_the_timer_that_runs(lab: Lab, connection: Connection, client: Host) -> None:
+    connection.client.runs_timer(None)
+    connection.client.set_option(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    kept = connection.client.runs_timer("keepalive", count=0, at_most=7200 * 1.125)
+    assert kept.timer_expires is not None
+    client.iptables("-A INPUT -s server -j DROP")
+    connection.client.send(b"1")
+    assert connection.client.runs_timer("retransmit", count=1).retransmits == 1
+    with pytest.raises(
+        ExpectationFailed, match=r"expected  timer probe, count 9\n  seen +ESTAB.*retransmit timer"
+    ):
+        connection.client.runs_timer("probe", count=9, seconds=SOON)
+    with pytest.raises(ExpectationFailed, match="expected  timer none"):
+        connection.client.runs_timer(None, seconds=SOON)
+    with pytest.raises(ExpectationFailed, match="due in 500 to inf s"):
+        connection.client.runs_timer("retransmit", at_least=500, seconds=SOON)
+    with pytest.raises(LabError, match="'retransmission' is none of retransmit, keepalive"):
+        connection.client.runs_timer("retransmission")
+    lab.finish()
+
+
+def test_time_wait_is_a_timer_too(connection: Connection) -> None:
+    connection.client.close()
+    connection.server.accept()
+    connection.server.close()
+    connection.client.runs_timer("time-wait", at_most=60 * 1.125)

@@ -234,8 +234,8 @@ def test_what_came_and_went_within_a_sample_is_looked_at_again(
     seen: list[SocketSeen] = []
     sampler = Sampler("host", seen.append, lambda _: None)
     key = Address("127.0.0.1", 4000), Address("127.0.0.1", 80)
-    briefly = {key: sampler_module._Row(SYN_SENT, None, mapped=False)}
-    answers = iter([briefly, {}])
+    briefly = [(key, sampler_module._Row(SYN_SENT, None, mapped=False))]
+    answers = iter([briefly, []])
     monkeypatch.setattr(SocketDiagnostics, "read", lambda *_: {})
     monkeypatch.setattr(sampler_module, "_rows", lambda: next(answers))
     sampler.sample()

@@ -82,12 +82,17 @@ def contradictions_about_states(
     inferred = _inferred(timeline) if by_segments else {}
     keys = {*timeline.endpoints(), *_keys_beside(timeline)}
     found: list[Contradiction] = []
-    for key in sorted(keys, key=str):
+    for key in (one for all_of in sorted(keys, key=str) for one in _told_apart(timeline, all_of)):
         accounts = _up_to_what_was_missed(_accounts(timeline, key, inferred.get(key, []), until))
         for index, account in enumerate(accounts):
             for other in accounts[index + 1 :]:
                 found += _disagreements(endpoint_text(timeline, key), account, other)
     return sorted(found, key=lambda each: each.began)
+
+
+def _told_apart(timeline: Timeline, key: EndpointKey) -> Iterable[EndpointKey]:
+    """Each of several listeners that had one address, perhaps at one time."""
+    return timeline.sockets_at(key) if key[2] is None else (key,)
 
 
 def _keys_beside(timeline: Timeline) -> Iterable[EndpointKey]:
@@ -122,7 +127,7 @@ def _accounts(
     timeline: Timeline, key: EndpointKey, inferred: Sequence[Inferred], until: int
 ) -> Iterable[Account]:
     changes = timeline.changes(key)
-    if changes:
+    if changes and (key[2] is not None or len([*timeline.sockets_at(key)]) == 1):
         yield Account("tracepoint", TRACEPOINT, exact_spans(changes, until))
     if inferred:
         host, local, remote = key

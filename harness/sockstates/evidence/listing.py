@@ -14,7 +14,7 @@ from typing import Literal
 
 from sockstates.evidence.expectations import observation_text, owner_text
 from sockstates.record.events import SocketSeen
-from sockstates.record.timeline import Timeline
+from sockstates.record.timeline import EndpointKey, Timeline
 from sockstates.tcp.segment import Address
 from sockstates.tcp.states import State
 
@@ -122,16 +122,17 @@ def disagreements(listing: Listing, timeline: Timeline, origin: int, alike: Alik
     two owners are one when they are `alike`.
     """
     found = []
-    rows = {(row.local, row.remote): row for row in listing.sockets}
-    for (local, remote), row in rows.items():
-        seen = _in_force(listing, timeline.history((listing.host, local, remote)))
+    rows = {(row.local, row.remote) for row in listing.sockets}
+    for row in listing.sockets:
+        local, remote = row.local, row.remote
+        seen = _seen_then(listing, timeline, (listing.host, local, remote))
         if not any(_equal(row, each, listing.tool, alike) for each in seen):
             ours = observation_text(timeline, seen[-1] if seen else None, origin)
             found.append(
                 f"{_place(local, remote)}\n  {listing.tool:8}{_row_text(row)}\n  ours    {ours}"
             )
     for host, local, remote in timeline.endpoints():
-        seen = _in_force(listing, timeline.history((host, local, remote)))
+        seen = _seen_then(listing, timeline, (host, local, remote))
         if host != listing.host or (local, remote) in rows or len(seen) != 1:
             continue
         if seen[0].state is not State.CLOSED and seen[0].time <= listing.began:
@@ -140,6 +141,12 @@ def disagreements(listing: Listing, timeline: Timeline, origin: int, alike: Alik
                 f"{_place(local, remote)}\n  {listing.tool:8}no such row\n  ours    {ours}"
             )
     return found
+
+
+def _seen_then(listing: Listing, timeline: Timeline, key: EndpointKey) -> list[SocketSeen]:
+    """The same of each socket at an endpoint: two listeners can have one address."""
+    sockets = timeline.sockets_at(key)
+    return [seen for one in sockets for seen in _in_force(listing, timeline.history(one))]
 
 
 def _in_force(listing: Listing, history: list[SocketSeen]) -> list[SocketSeen]:

@@ -94,7 +94,7 @@ def _looked_at(timeline: Timeline, host: str) -> tuple[int, int]:
 
 def _endpoints(timeline: Timeline, host: str) -> list[EndpointKey]:
     every = dict.fromkeys([*timeline.endpoints(), *timeline.glanced_endpoints()])
-    return [key for key in every if key[0] == host]
+    return [one for key in every if key[0] == host for one in timeline.sockets_at(key)]
 
 
 def _in_force(timeline: Timeline, key: EndpointKey, moment: int) -> SocketSeen | None:

@@ -59,7 +59,7 @@ class Host(SocketHost):
         packed = packed_options(options)
         where = (address or ANY_ADDRESS[self.lab.family], port)
         try:
-            number, local = self.socket(
+            number, local, cookie = self.socket(
                 "listen",
                 address=where,
                 family=FAMILY_NUMBERS[self.lab.family],
@@ -75,6 +75,7 @@ class Host(SocketHost):
                 )
             ) from error
         listener = Listener(self, Address(*local), number)
+        listener.cookie = cookie
         listener.options_set.update(options_of(packed))
         return listener
 
@@ -111,7 +112,7 @@ class Host(SocketHost):
         packed = packed_options(options)
         call = Call(self, self.lab.next_call(), "connect")
         call.may_wait = longest_wait("connect", options_of(packed))
-        number, local = self.socket(
+        number, local, cookie = self.socket(
             "connect",
             call=call.number,
             address=asked,
@@ -121,6 +122,7 @@ class Host(SocketHost):
             blocking=blocking,
         )
         client = Endpoint(self, Address(*local), asked, number)
+        client.cookie = cookie
         client.connecting = call
         client.options_set.update(options_of(packed))
         server = PassiveEnd(listener, target, Address(*local))

@@ -15,12 +15,13 @@ from sockstates.evidence.expectations import (
     explain_did_not_stay,
     explain_not_reached,
     first_that_holds,
+    observation_text,
 )
 from sockstates.evidence.verdicts import ExpectationFailed, Inconclusive
 from sockstates.lab.call import Call
 from sockstates.lab.program import Program
 from sockstates.record.events import NANOSECONDS, SocketSeen
-from sockstates.record.timeline import EndpointKey
+from sockstates.record.timeline import EndpointKey, SocketKey
 from sockstates.sandbox.client.errors import CallFailed, LabError
 from sockstates.tcp.segment import Address
 from sockstates.tcp.states import State
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 OPENING = (State.SYN_SENT, State.SYN_RECV)
 """The states of an end whose connect(2) has not returned yet, or not been answered."""
+TIMERS = ("retransmit", "keepalive", "time-wait", "probe")
+"""As `SocketSeen` names them."""
 FEWEST_SAMPLES = 3
 """Without these no window is watched: at its beginning, at its end, and one between."""
 
@@ -45,6 +48,8 @@ class ObservedSocket:
         self.local = local
         self.remote = remote
         self.number = number
+        self.cookie = 0
+        """The kernel's number for this very socket, SO_COOKIE of socket(7); 0: not known."""
         self._connecting: Call | None = None
         self.options_set: dict[tuple[int, int], int | bytes] = {}
         """Level and name of each socket option that was set -> its value."""
@@ -72,8 +77,9 @@ class ObservedSocket:
 
     @property
     def key(self) -> EndpointKey:
-        """Host, local and remote address."""
-        return self.host.name, self.local, self.remote
+        """Host, local and remote address; of this very socket, where it is known which one."""
+        key = self.host.name, self.local, self.remote
+        return SocketKey.of(key, self.cookie) if self.cookie else key
 
     @property
     def seen(self) -> SocketSeen | None:
@@ -204,6 +210,59 @@ class ObservedSocket:
             )
         self.go_on_from(looks.state)
         return history[-1]
+
+    def runs_timer(
+        self,
+        kind: str | None,
+        *,
+        count: int | None = None,
+        at_least: float | None = None,
+        at_most: float | None = None,
+        seconds: float | None = None,
+    ) -> SocketSeen:
+        """Expect sock_diag(7) to show this timer of the endpoint, now or by a deadline.
+
+        `kind`: ``retransmit``, ``keepalive``, ``time-wait``, ``probe`` (of a zero window), or None:
+        no timer runs. `count`: how often the kernel has sent again, or probed, what is unanswered.
+        `at_least` and `at_most`: seconds in which it was due when it was read. The deadline is that
+        of the next segment, or `seconds` from now. What was seen comes back: its `timer`,
+        `timer_expires` (ns from its `time`) and `retransmits`.
+        """
+        if kind is not None and kind not in TIMERS:
+            raise LabError(f"runs_timer: {kind!r} is none of {', '.join(TIMERS)}, or None")
+        least = 0.0 if at_least is None else at_least
+        most = float("inf") if at_most is None else at_most
+
+        def so(seen: SocketSeen) -> bool:
+            due = (seen.timer_expires or 0) / NANOSECONDS
+            counted = count is None or seen.retransmits == count
+            return seen.timer == (kind or "") and counted and least <= due <= most
+
+        lab, expected = self.host.lab, kind or "none"
+        expected += "" if count is None else f", count {count}"
+        expected += (
+            "" if (at_least, at_most) == (None, None) else f", due in {least:g} to {most:g} s"
+        )
+        self.host.sample()
+        start = max(0, len(lab.timeline.history(self.key)) - 1)
+
+        def found() -> SocketSeen | None:
+            since = lab.timeline.history(self.key)[start:]
+            return next(
+                (seen for seen in since if seen.state is not State.CLOSED and so(seen)), None
+            )
+
+        limit = lab.deadlines.next_segment() if seconds is None else seconds
+        lab.wait_until(lambda: found() is not None, f"{self!r} to run the timer {expected}", limit)
+        seen = found()
+        if seen is None:
+            latest = lab.timeline.latest(self.key)
+            raise ExpectationFailed(
+                f"{self!r} did not run the timer within {limit:.1f} s\n\n"
+                f"  expected  timer {expected}\n"
+                f"  seen      {observation_text(lab.timeline, latest, lab.origin)}"
+            )
+        return seen
 
     def _looks(
         self,

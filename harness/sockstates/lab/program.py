@@ -119,7 +119,8 @@ class Program:
                 seen
                 for key in tuple(lab.timeline.endpoints())
                 if (key[0], key[1].port, key[2]) == (self.host.name, port, None)
-                if (seen := lab.timeline.latest(key)) and seen.state is State.LISTEN
+                for one in lab.timeline.sockets_at(key)
+                if (seen := lab.timeline.latest(one)) and seen.state is State.LISTEN
                 if self._can_serve(seen.local.ip) and self.has_process(seen.owner)
             ]
             # "::" may serve IPv4 too, but a listener of its own goes before, also somebody else's.
@@ -130,7 +131,9 @@ class Program:
         seen = self._wait_for(find, what)
         if seen is None:
             raise self._failure(what, self._sockets_text(), self.host.users_of(port))
-        return Listener(self.host, seen.local)
+        listener = Listener(self.host, seen.local)
+        listener.cookie = seen.cookie
+        return listener
 
     def _can_serve(self, ip: str) -> bool:
         return ":" in ip if self.host.lab.family == "ipv6" else ":" not in ip or ip == "::"
@@ -176,8 +179,10 @@ class Program:
         seen = self._wait_for(find, what)
         if seen is None or seen.remote is None:
             raise self._failure(what, self._sockets_text())
+        client = Endpoint(self.host, seen.local, seen.remote)
+        client.cookie = seen.cookie
         return Connection(
-            Endpoint(self.host, seen.local, seen.remote),
+            client,
             PassiveEnd(
                 listener,
                 seen.remote if at is None else self.host.target_at(listener),

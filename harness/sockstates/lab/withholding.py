@@ -127,6 +127,20 @@ def _whose(subject: Any) -> tuple[str, Lab]:
     return host.name, host.lab
 
 
+def _without_options(real: Callable[..., Any]) -> Callable[..., Any]:
+    """The verb itself, with no socket option set before: for one that cannot be set later."""
+
+    def instead(host: Host, *arguments: Any, options: Options = (), **named: Any) -> Any:
+        packed_options(options)  # what is wrong with them is said all the same
+        return real(host, *arguments, **named)
+
+    return instead
+
+
+def _sets_options(*_: Any, options: Options = (), **__: Any) -> bool:
+    return bool(options)
+
+
 def _bind(host: Host, address: tuple[str, int], options: Options) -> tuple[int, Address]:
     family = FAMILY_NUMBERS[host.lab.family]
     number, local = host.socket(
@@ -233,6 +247,10 @@ VERBS: Mapping[str, _Verb] = {
     "listen": _Verb(Host, "listen", _listen),
     "bind": _Verb(Host, "bind", lambda host, *_, **__: _call_of(host, "bind")),
     "connect": _Verb(Host, "connect", _connect),
+    **{
+        f"{name}.options": _Verb(Host, name, _without_options(real), _sets_options)
+        for name, real in (("connect", Host.connect), ("listen", Host.listen), ("bind", Host.bind))
+    },
     "start": _Verb(Host, "start", _start),
     "crafts": _Verb(Host, "crafts", _craft_nothing),
     "sends": _Verb(CraftedPeer, "sends", _nothing),

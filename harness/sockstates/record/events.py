@@ -67,6 +67,9 @@ class SocketSeen:
     """The lowest of the processes that have it open: `owner` is the highest. None: nobody."""
     mapped: bool = False
     """An IPv6 socket that speaks IPv4 (ipv6(7)): its addresses are given as the IPv4 ones."""
+    cookie: int = 0
+    """The kernel's number for this socket, SO_COOKIE of socket(7); no other ever has it. 0: not
+    known."""
 
 
 @dataclass(frozen=True, slots=True)

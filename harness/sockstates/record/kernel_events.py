@@ -25,6 +25,8 @@ class SocketGlanced:
     remote: Address | None
     state: State
     not_before: int = 0
+    cookie: int = 0
+    """The kernel's number for this socket, as in `SocketSeen`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,28 @@ EndpointKey = tuple[str, Address, Address | None]
 """Host, local and remote address; no remote address for a listener."""
 
 
+class SocketKey(tuple[str, Address, Address | None]):
+    """An :data:`EndpointKey` that means one socket, where several have its addresses.
+
+    Two listeners with SO_REUSEPORT have the same, and so have sockets one after the other. It is
+    equal to the plain key; `Timeline.history` and `Timeline.glances` tell of this socket alone.
+    """
+
+    cookie: int
+    """The kernel's number for it, SO_COOKIE of socket(7)."""
+
+    @classmethod
+    def of(cls, key: EndpointKey, cookie: int) -> SocketKey:
+        """This socket of those at an endpoint."""
+        made = cls(key)
+        made.cookie = cookie
+        return made
+
+
+def _is_of(seen: SocketSeen | SocketGlanced, key: EndpointKey) -> bool:
+    return not isinstance(key, SocketKey) or seen.cookie in (0, key.cookie)
+
+
 @dataclass(frozen=True, slots=True)
 class HostNames:
     """Which address is whose. Several addresses may be one host's."""
@@ -227,7 +249,10 @@ class Timeline:
 
     def history(self, key: EndpointKey) -> list[SocketSeen]:
         """Every change that was seen of an endpoint, oldest first."""
-        return self._sockets.get(key, [])
+        every = self._sockets.get(key, [])
+        return (
+            [seen for seen in every if _is_of(seen, key)] if isinstance(key, SocketKey) else every
+        )
 
     def changes(self, key: EndpointKey) -> list[StateChanged]:
         """Every change of state of an endpoint that the kernel's tracepoint showed, by time."""
@@ -235,7 +260,7 @@ class Timeline:
 
     def glances(self, key: EndpointKey) -> list[SocketGlanced]:
         """Every change of an endpoint that sock_diag alone showed, oldest first."""
-        return self._glanced.get(key, [])
+        return [each for each in self._glanced.get(key, []) if _is_of(each, key)]
 
     def resets_taken_in(self, key: EndpointKey) -> list[int]:
         """When (ns) the kernel's tracepoint showed an endpoint taking in an RST."""
@@ -252,7 +277,7 @@ class Timeline:
 
     def latest(self, key: EndpointKey) -> SocketSeen | None:
         """The endpoint as it was seen last, or None if it never was."""
-        history = self._sockets.get(key)
+        history = self.history(key)
         return history[-1] if history else None
 
     def endpoints(self) -> Iterator[EndpointKey]:
@@ -266,6 +291,15 @@ class Timeline:
         """
         traced = (key for key in self._exact if key[1].port)
         return list(dict.fromkeys([*self._sockets, *self._glanced, *traced]))
+
+    def sockets_at(self, key: EndpointKey) -> Iterator[EndpointKey]:
+        """Each socket that was ever seen at an endpoint, for itself."""
+        told: list[SocketSeen | SocketGlanced] = [
+            *self._sockets.get(key, []),
+            *self._glanced.get(key, []),
+        ]
+        cookies = dict.fromkeys(each.cookie for each in told if each.cookie)
+        yield from (SocketKey.of(key, cookie) for cookie in cookies) if cookies else (key,)
 
     def glanced_endpoints(self) -> Iterator[EndpointKey]:
         """Every endpoint that sock_diag alone ever showed, sampled too or not."""

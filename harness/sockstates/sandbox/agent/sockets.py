@@ -13,6 +13,7 @@ import os
 import select
 import selectors
 import socket
+import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -134,8 +135,8 @@ class Sockets:
         family: int,
         backlog: int,
         options: tuple[tuple[int, int, Any], ...],
-    ) -> tuple[int, tuple[str, int]]:
-        """socket, setsockopt, bind, listen; the socket's number and its address."""
+    ) -> tuple[int, tuple[str, int], int]:
+        """socket, setsockopt, bind, listen; the socket's number, its address, its cookie."""
         real = _bound(address, family, options)
         try:
             real.listen(backlog)
@@ -143,7 +144,7 @@ class Sockets:
             real.close()
             raise
         opened = self._adopt(real)
-        return opened.number, opened.local
+        return opened.number, opened.local, cookie_of(real)
 
     def connect(
         self,
@@ -162,6 +163,7 @@ class Sockets:
         Not blocking: the call ends with EINPROGRESS.
         """
         real = _bound(source, family, options)
+        cookie = cookie_of(real)
         real.setblocking(blocking)
         opened = self._adopt(real, address)
         text, began = f"{address[0]} port {address[1]}", time.time_ns()
@@ -184,7 +186,7 @@ class Sockets:
             opened,
             BlockingCall(call, "connect", attempt),
             writing=True,
-            answer=lambda: (opened.number, opened.local),
+            answer=lambda: (opened.number, opened.local, cookie),
         )
 
     def accept(self, call: int, number: int) -> Later:
@@ -340,6 +342,11 @@ class Sockets:
 
     def _ended(self, call: int, name: str, error: int, result: object = None) -> None:
         self.record(CallEnded(time.time_ns(), self.host, call, name, error, result))
+
+
+def cookie_of(real: socket.socket) -> int:
+    """The kernel's number for a socket; socket(7), SO_COOKIE."""
+    return int.from_bytes(real.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8), sys.byteorder)
 
 
 def poll_words(events: int) -> str:

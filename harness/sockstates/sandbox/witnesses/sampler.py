@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -68,12 +68,17 @@ FAMILIES = (socket.AF_INET, socket.AF_INET6)
 MAPPED = "::ffff:"
 
 
+Ends = tuple[Address, Address | None]
+
+
 class _Row(NamedTuple):
     """What psutil says of one socket."""
 
     state: State
     owner: int | None
     mapped: bool
+    descriptor: int = -1
+    """The owner's; -1 where nobody has it open."""
 
 
 class Sampler:
@@ -166,11 +171,15 @@ class Sampler:
 
     def _record_glances(self, states: dict[Key, int], before: int) -> None:
         now = time.time_ns()  # after the reading: no state is dated before its cause
-        for key in states | self._states:
+        gone = self._states.keys() - states.keys()
+        for key in (*gone, *states):  # who takes a port over comes after who had it
             number = states.get(key)
             state = State.CLOSED if number is None else STATES.get(number)
             if state is not None and number != self._states.get(key):
-                self._record_beside(SocketGlanced(now, self._host, *key, state, before))
+                local, remote, cookie = key
+                self._record_beside(
+                    SocketGlanced(now, self._host, local, remote, state, before, cookie)
+                )
 
     @staticmethod
     def _lasting(diagnoses: dict[Key, Diagnosis]) -> dict[Key, tuple[object, ...]]:
@@ -182,7 +191,10 @@ class Sampler:
         before, self._unchanged_at = self._unchanged_at, time.time_ns()
         sampled_before, self._began_sampling = self._began_sampling, self._unchanged_at
         diagnoses = self._diagnose()  # first: what changes later, the next glance finds changed
-        rows = _rows()
+        found = _rows()
+        if _missed(found, diagnoses):  # they are new
+            diagnoses |= self._read()
+        rows = _told_apart(found, diagnoses, self._seen)
         first = _first_owners(rows, diagnoses)
         self._processes.notice(set(first.values()))
         self.sampled_at = time.time_ns()  # after the reading: no state is dated before its cause
@@ -207,15 +219,18 @@ class Sampler:
     def _observation(
         self, key: Key, row: _Row, diagnosis: Diagnosis | None, first: int | None, before: int
     ) -> SocketSeen:
+        local, remote, cookie = key
         seen = SocketSeen(
             self.sampled_at,
             self._host,
-            *key,
+            local,
+            remote,
             row.state,
             row.owner,
             not_before=before,
             first_owner=first,
             mapped=row.mapped,
+            cookie=cookie,
         )
         if diagnosis is None or STATES.get(diagnosis.state) is not row.state:
             return seen  # it is changing just now
@@ -231,6 +246,20 @@ class Sampler:
     def _record_changes(
         self, present: dict[Key, SocketSeen], before: int, sampled_before: int
     ) -> None:
+        for key in self._seen.keys() - present.keys():
+            local, remote, cookie = key
+            del self._seen[key]
+            self._record(
+                SocketSeen(
+                    self.sampled_at,
+                    self._host,
+                    local,
+                    remote,
+                    State.CLOSED,
+                    not_before=before,
+                    cookie=cookie,
+                )
+            )
         for key, seen in present.items():
             known = self._seen.get(key)
             if known is None or _changed(known, seen):
@@ -243,14 +272,6 @@ class Sampler:
                 continue
             self._record(changed)
             self._seen[key], self._reading[key] = seen, self.glanced_at
-        for key in self._seen.keys() - present.keys():
-            local, remote = key
-            del self._seen[key], self._reading[key]
-            self._record(
-                SocketSeen(
-                    self.sampled_at, self._host, local, remote, State.CLOSED, not_before=before
-                )
-            )
 
 
 def pause_after(quiet: int, until_timer: float, ceiling: int, *, rarely: bool = RARELY) -> int:
@@ -310,9 +331,50 @@ def _first_owners(rows: dict[Key, _Row], diagnoses: dict[Key, Diagnosis]) -> dic
     return owners | {key: first[inode] for key, inode in inodes.items() if inode}
 
 
-def _rows() -> dict[Key, _Row]:
-    """What psutil sees, by local and remote address."""
-    rows: dict[Key, _Row] = {}
+def _missed(rows: Iterable[tuple[Ends, _Row]], diagnoses: dict[Key, Diagnosis]) -> bool:
+    """Whether psutil saw a socket that was not there yet when sock_diag was read."""
+    return not {ends for ends, _ in rows} <= {key[:2] for key in diagnoses}
+
+
+def _told_apart(
+    rows: Iterable[tuple[Ends, _Row]], diagnoses: dict[Key, Diagnosis], known: Iterable[Key]
+) -> dict[Key, _Row]:
+    """Which socket each row of psutil's is about: of several with the same addresses, by inode.
+
+    A row that sock_diag does not list any more, or whose owner has just ended, is about what else
+    is known at its addresses.
+    """
+    sockets: dict[Ends, list[Key]] = {}
+    for key in (*diagnoses, *(key for key in known if key not in diagnoses)):
+        sockets.setdefault(key[:2], []).append(key)
+    found: dict[Key, _Row] = {}
+    unclear = []
+    for ends, row in rows:
+        listed = [key for key in sockets.get(ends, []) if key in diagnoses]
+        if len(listed) > 1:
+            inode = _inode(row)
+            listed = [key for key in listed if diagnoses[key].inode == inode]
+        if listed:
+            found[listed[0]] = row
+        else:
+            unclear.append((ends, row))
+    for ends, row in unclear:
+        left = [key for key in sockets.get(ends, []) if key not in found]
+        found[left[0] if left else (*ends, 0)] = row
+    return found
+
+
+def _inode(row: _Row) -> int:
+    """Of the socket that a row is about; 0 where nobody has it open any more; proc_pid_fd(5)."""
+    try:
+        return os.stat(f"/proc/{row.owner}/fd/{row.descriptor}").st_ino
+    except OSError:
+        return 0
+
+
+def _rows() -> list[tuple[Ends, _Row]]:
+    """What psutil sees: local and remote address, and what it says of them."""
+    rows: list[tuple[Ends, _Row]] = []
     for row in psutil.net_connections(kind="tcp"):
         state = State.of(row.status)
         if state is State.CLOSED or not row.laddr:
@@ -320,7 +382,7 @@ def _rows() -> dict[Key, _Row]:
         remote = _address(row.raddr) if row.raddr and state is not State.LISTEN else None
         local = _address(row.laddr)
         mapped = row.family is socket.AF_INET6 and ":" not in local.ip
-        rows[local, remote] = _Row(state, row.pid, mapped)
+        rows.append(((local, remote), _Row(state, row.pid, mapped, row.fd)))
     return rows
 
 

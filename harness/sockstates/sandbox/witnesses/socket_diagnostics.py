@@ -26,6 +26,9 @@ _HEADER = struct.Struct("=IHHII")
 _REQUEST = struct.Struct("=BBBxI48x")
 _MESSAGE = struct.Struct("!4BHH16s16s12x")
 _NUMBERS = struct.Struct("=IIIII")
+_COOKIE = struct.Struct("=II")
+_COOKIE_AT = 44
+"""Where it lies in the message: behind family, state, timer and the socket's addresses."""
 
 
 class Diagnosis(NamedTuple):
@@ -46,7 +49,10 @@ class Diagnosis(NamedTuple):
         return self[:5] + self[6:]
 
 
-Key = tuple[Address, Address | None]
+Key = tuple[Address, Address | None, int]
+"""Local and remote address, and the socket's cookie: two sockets can have the same addresses, as
+listeners with SO_REUSEPORT have, or one after the other. The cookie stays the same from the request
+socket to TIME_WAIT; no other socket of the machine ever has it."""
 
 
 class SocketDiagnostics:
@@ -57,7 +63,7 @@ class SocketDiagnostics:
         self._netlink.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
 
     def read(self, family: int) -> dict[Key, Diagnosis]:
-        """Every TCP socket of this address family, by local and remote address."""
+        """Every TCP socket of this address family, by its addresses and its cookie."""
         body = _REQUEST.pack(family, socket.IPPROTO_TCP, 0, ALL_STATES)
         header = _HEADER.pack(
             _HEADER.size + len(body), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST_DUMP, 1, 0
@@ -92,7 +98,8 @@ def _decode(data: bytes, offset: int) -> tuple[Key, Diagnosis]:
     local = Address(address_text(family, source), sport)
     remote = None if state == TCP_LISTEN else Address(address_text(family, destination), dport)
     timer_name = TIMERS.get(timer, str(timer))
-    return (local, remote), Diagnosis(
+    low, high = _COOKIE.unpack_from(data, offset + _COOKIE_AT)
+    return (local, remote, high << 32 | low), Diagnosis(
         state, inode, send_queue, receive_queue, timer_name, expires, retransmits
     )
 
