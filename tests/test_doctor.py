@@ -1,5 +1,6 @@
 """The doctor: what it says of given facts, and that what it says of this machine is true."""
 
+import errno
 import subprocess
 import sys
 from dataclasses import replace
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sockstates import programs
 from sockstates.commands.doctor.facts import (
     MOST_NETWORK_NAMESPACES,
     MOST_USER_NAMESPACES,
@@ -17,8 +19,10 @@ from sockstates.commands.doctor.facts import (
 )
 from sockstates.commands.doctor.findings import Verdict, examine, will_run
 from sockstates.commands.doctor.page import WIDTH, draw
+from sockstates.commands.doctor.permissions import Elsewhere
 from sockstates.lab.host import Host
 from sockstates.programs import PACKAGES
+from sockstates.sandbox.client.sandbox import _is_refusal
 from tests.passages_shown import IS_MACHINES_ROOT
 
 PROJECT = Path(__file__).parents[1]
@@ -43,6 +47,12 @@ UNMAPPED = Trial(failure="this process may not make a lab: write uid_map: not pe
 UNMOUNTED = Trial(failure="this process may not make a lab: mount /proc: not permitted")
 
 
+@pytest.fixture(autouse=True)
+def _sudo(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is sudo(8), on whatever machine the tests run."""
+    monkeypatch.setattr(programs, "find_program", lambda name: f"/usr/bin/{name}")
+
+
 def commands(facts: Facts) -> str:
     """Everything that the doctor would have somebody type."""
     return "\n".join(command for finding in examine(facts) for command in finding.mend)
@@ -59,7 +69,7 @@ def test_where_all_is_well_nothing_is_to_be_mended() -> None:
 @pytest.mark.parametrize(
     ("lacking", "subject", "mend"),
     [
-        (replace(GOOD, python=(3, 9, 2)), "Python", "apt-get install python3"),
+        (replace(GOOD, python=(3, 9, 2)), "Python", "python3 python3-venv"),
         (replace(GOOD, packages={**GOOD.packages, "scapy": None}, trial=None), "packages", "tox"),
         (
             replace(NOBODY, trial=REFUSED, settings={USER_NAMESPACES_ALLOWED: 0}),
@@ -87,7 +97,7 @@ def test_where_all_is_well_nothing_is_to_be_mended() -> None:
         (
             replace(NOBODY, trial=REFUSED, container="podman", system_call_filter=True),
             "lab",
-            "podman run --security-opt=unmask=ALL --security-opt=seccomp=unconfined",
+            "podman run --security-opt=unmask=ALL --security-opt=seccomp=unconfined\n",
         ),
         (
             replace(GOOD, trial=REFUSED, settings={MOST_USER_NAMESPACES: 0}),
@@ -98,14 +108,23 @@ def test_where_all_is_well_nothing_is_to_be_mended() -> None:
             replace(GOOD, capabilities=frozenset(), trial=UNMOUNTED, container="podman"),
             "lab",
             "podman run --cap-add=SYS_ADMIN --cap-add=NET_ADMIN --cap-add=SETUID "
-            "--cap-add=SETGID --cap-add=SETFCAP …",
+            "--cap-add=SETGID --cap-add=SETFCAP",
         ),
         (
             replace(GOOD, capabilities=PERMITTED - {"SETFCAP"}, trial=UNMAPPED, container="docker"),
             "lab",
             "docker run --cap-add=SETFCAP --security-opt",
         ),
-        (replace(GOOD, trial=UNMOUNTED, container="kubernetes"), "lab", "privileged: true"),
+        (
+            replace(GOOD, capabilities=frozenset(), trial=UNMOUNTED, container="kubernetes"),
+            "lab",
+            "In the pod's manifest: securityContext: {capabilities: {add: [SYS_ADMIN, ",
+        ),
+        (
+            replace(NOBODY, trial=UNMOUNTED, container="kubernetes"),
+            "lab",
+            "hostUsers: false; securityContext: {procMount: Unmasked, ",
+        ),
         (
             replace(GOOD, trial=Trial(rules={"ipv4": "", "ipv6": "no such table"}, frames=3)),
             "rules",
@@ -148,10 +167,10 @@ def test_each_lack_is_named_with_what_mends_it(lacking: Facts, subject: str, men
                 trial=replace(GOOD_TRIAL, no_tracepoints="perf_event_open is refused"),
             ),
             "not proved",
-            "podman run --cap-add=PERFMON …",
+            "podman run --cap-add=PERFMON",
         ),
         (
-            replace(GOOD, trial=Trial(frames=3, sys_is_empty=True)),
+            replace(GOOD, container="podman", trial=Trial(frames=3, sys_is_empty=True)),
             "/sys/class/net",
             "unmask=ALL",
         ),
@@ -185,10 +204,63 @@ def test_root_may_make_user_namespaces_where_others_may_not() -> None:
 )
 def test_the_page_fits_into_80_columns_and_its_commands_can_be_copied(facts: Facts) -> None:
     page = draw(examine(facts))
-    assert max(map(len, page.splitlines())) <= WIDTH
-    typed = " ".join(page.replace("\\\n", " ").split())
-    for command in commands(facts).splitlines():
-        assert " ".join(command.split()) in typed
+    lines = page.splitlines()
+    typed = [line.strip().removeprefix("$ ") for line in lines if line.strip().startswith("$ ")]
+    assert max(len(line) for line in lines if "  $ " not in line) <= WIDTH
+    for finding in examine(facts):
+        for fix in finding.mend:
+            assert (fix in typed) is not isinstance(fix, Elsewhere)
+            assert "#" not in fix  # zsh(1) would take a comment for arguments
+            assert "…" not in fix
+
+
+CONTAINERS = {
+    "podman": ("podman run ", ("docker", "securityContext")),
+    "docker": ("docker run ", ("podman", "securityContext")),
+    "kubernetes": ("securityContext: ", ("podman", "docker run")),
+    "lxc": ("", ("podman", "docker", "securityContext")),
+    "unknown kind": ("", ("podman", "docker", "securityContext")),
+}
+
+
+@pytest.mark.parametrize("facts", [replace(GOOD, capabilities=frozenset()), NOBODY])
+@pytest.mark.parametrize("kind", CONTAINERS)
+def test_each_container_is_spoken_to_in_its_own_words(kind: str, facts: Facts) -> None:
+    own, others = CONTAINERS[kind]
+    trials = (UNMOUNTED, replace(GOOD_TRIAL, sys_is_empty=True, no_tracepoints="refused"))
+    for trial in trials:
+        judged = replace(facts, container=kind, trial=trial)
+        said = commands(judged)
+        assert own in said
+        assert not [word for word in others if word in said], said
+    (lab,) = [each for each in examine(replace(facts, container=kind, trial=UNMOUNTED))
+              if each.subject == "lab"]  # fmt: skip
+    assert all(isinstance(fix, Elsewhere) for fix in lab.mend)
+    assert "privileged" not in lab.mend[0]  # what is least comes first
+
+
+def test_who_has_no_sudo_is_told_of_su(monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = replace(NOBODY, programs={**GOOD.programs, "telnet": False})
+    monkeypatch.setattr(programs, "find_program", lambda _: None)
+    install = "apt-get update && apt-get install --no-install-recommends telnet"
+    assert f"su -c '{install}'" in commands(missing)
+    assert install in commands(replace(missing, user=0)).splitlines()
+
+
+def test_a_file_of_ours_that_cannot_be_read_is_no_matter_of_permissions_for_labs() -> None:
+    closed = Trial(failure="Permission denied: /home/me/.config/scapy", refused=False)
+    facts = replace(NOBODY, container="podman", system_call_filter=True, trial=closed)
+    assert "run" not in commands(facts)
+    assert not will_run(examine(facts))
+    assert "/home/me/.config/scapy" in draw(examine(facts))
+
+
+def test_the_sandbox_tells_a_refusal_from_a_closed_file() -> None:
+    assert _is_refusal(PermissionError(errno.EPERM, "unshare(CLONE_NEWNET): not permitted"))
+    assert _is_refusal(PermissionError(errno.EPERM, "not permitted", "/proc/self/uid_map"))
+    assert _is_refusal(OSError(errno.ENOSPC, "unshare(CLONE_NEWNET): no space"))
+    assert not _is_refusal(PermissionError(errno.EACCES, "denied", "/home/me/.cache/scapy"))
+    assert not _is_refusal(OSError(errno.ENOSPC, "no space", "/tmp/file"))
 
 
 def doctor(*arguments: str, before: tuple[str, ...] = ()) -> "subprocess.CompletedProcess[str]":

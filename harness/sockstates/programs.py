@@ -129,9 +129,21 @@ def install_command(packages: Iterable[str], *, root: bool | None = None) -> str
 
     root: None asks who this process is. The index is fetched first: a container's is empty.
     """
-    sudo = "" if (os.geteuid() == 0 if root is None else root) else "sudo "
     names = " ".join(sorted(set(packages)))
-    return f"{sudo}apt-get update && {sudo}apt-get install --no-install-recommends {names}"
+    install = f"apt-get install --no-install-recommends {names}"
+    return as_root(f"apt-get update && {install}", root=root)
+
+
+def as_root(command: str, *, root: bool | None = None) -> str:
+    """The command line with which this user has root run a command.
+
+    root: None asks who this process is. Where there is no sudo(8), su(1) asks for root's password.
+    """
+    if os.geteuid() == 0 if root is None else root:
+        return command
+    if find_program("sudo") is None:
+        return f"su -c {shlex.quote(command)}"
+    return " && ".join(f"sudo {each}" for each in command.split(" && "))
 
 
 def find_program(name: str) -> str | None:

@@ -24,6 +24,8 @@ class Trial:
 
     failure: str = ""
     """Empty: it was made, in `seconds`."""
+    refused: bool = True
+    """The failure is a permission's, and not, say, a file of ours that cannot be read."""
     seconds: float = 0.0
     rules: Mapping[str, str] = field(default_factory=dict)
     """Address family -> what went wrong with a rule there; empty: the rule did its work."""

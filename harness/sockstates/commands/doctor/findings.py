@@ -8,9 +8,11 @@ from enum import Enum
 
 from sockstates.commands.doctor.facts import Facts, Trial
 from sockstates.commands.doctor.permissions import (
+    Elsewhere,
     mend_permissions,
     mend_tracing,
-    outside_remark,
+    on_the_machine,
+    unmasking,
     who,
 )
 from sockstates.programs import PACKAGES, install_command
@@ -54,10 +56,6 @@ def will_run(findings: list[Finding]) -> bool:
     return all(finding.verdict is not Verdict.LACKING for finding in findings)
 
 
-def _sudo(facts: Facts) -> str:
-    return "" if facts.user == 0 else "sudo "
-
-
 def _python(facts: Facts) -> Finding:
     text = ".".join(map(str, facts.python))
     if facts.python >= OLDEST_PYTHON:
@@ -66,7 +64,7 @@ def _python(facts: Facts) -> Finding:
         Verdict.LACKING,
         "Python",
         f"{text} is too old: 3.11 or later is needed",
-        (f"{_sudo(facts)}apt-get install python3 python3-venv   # Debian 12 or later",),
+        (install_command(["python3", "python3-venv"], root=facts.user == 0),),
     )
 
 
@@ -102,7 +100,7 @@ def _lab(facts: Facts, trial: Trial) -> Iterator[Finding]:
             "/sys",
             "is empty on the hosts, because this container hides parts of its own: programs that "
             "look for interfaces in /sys/class/net find none",
-            ("podman run --security-opt=unmask=ALL …",),
+            (unmasking(facts),),
         )
     yield from _rules(facts, trial)
     yield _capture(trial)
@@ -118,7 +116,7 @@ def _rules(facts: Facts, trial: Trial) -> Iterator[Finding]:
             Verdict.LACKING,
             "rules",
             f"{family}: {reason}; the kernel's nf_tables must be there",
-            (f"{_sudo(facts)}modprobe nf_tables{outside_remark(facts)}",),
+            (on_the_machine(facts, "modprobe nf_tables"),),
         )
 
 
@@ -130,7 +128,7 @@ def _capture(trial: Trial) -> Finding:
         "capture",
         f"a handshake has {HANDSHAKE} segments, but AF_PACKET showed {trial.frames}: "
         "this kernel's packet sockets do not work (gVisor, for one, is no Linux kernel)",
-        ("run on a machine, or in a virtual machine, with a Linux kernel",),
+        (Elsewhere("Run on a machine, or in a virtual machine, with a Linux kernel."),),
     )
 
 

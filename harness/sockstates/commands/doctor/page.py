@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator
 
 from sockstates.commands.doctor.findings import Finding, Verdict, will_run
+from sockstates.commands.doctor.permissions import Elsewhere
 
 WIDTH = 80
 INDENT = 18
@@ -31,20 +32,22 @@ def _paragraph(finding: Finding, width: int) -> Iterator[str]:
         break_on_hyphens=False,
     )
     for command in finding.mend:
-        yield from _command(command, width)
+        yield from _fix(command, width)
 
 
-def _command(command: str, width: int) -> list[str]:
-    """A command line that can be copied: broken, where it must be, with a backslash."""
-    rows = textwrap.wrap(
-        command,
-        width - len(" \\"),
-        initial_indent=" " * INDENT + "$ ",
-        subsequent_indent=" " * INDENT + "    ",
+def _fix(fix: str, width: int) -> list[str]:
+    """A command line in one piece, however long, so that it can be copied; else a paragraph."""
+    indent = " " * INDENT
+    if not isinstance(fix, Elsewhere):
+        return [f"{indent}$ {fix}"]
+    return textwrap.wrap(
+        fix,
+        width,
+        initial_indent=indent,
+        subsequent_indent=f"{indent}  ",
         break_long_words=False,
         break_on_hyphens=False,
     )
-    return [f"{row} \\" for row in rows[:-1]] + rows[-1:]
 
 
 def _outcome(findings: list[Finding], width: int) -> list[str]:
@@ -52,4 +55,4 @@ def _outcome(findings: list[Finding], width: int) -> list[str]:
         return ["`pytest scenarios/` will run here."]
     lacking = [each.subject for each in findings if each.verdict is Verdict.LACKING]
     text = f"`pytest scenarios/` will not run here. Lacking: {', '.join(lacking)}. "
-    return textwrap.wrap(text + "The lines with a $ mend it.", width)
+    return textwrap.wrap(text + "Below each is what fixes it.", width)

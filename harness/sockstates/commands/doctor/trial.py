@@ -11,7 +11,7 @@ from sockstates.commands.doctor.facts import Trial
 from sockstates.evidence.verdicts import ExpectationFailed
 from sockstates.lab.lab import Lab
 from sockstates.lab.opening import open_lab
-from sockstates.sandbox.client.errors import LabError
+from sockstates.sandbox.client.errors import LabError, SandboxUnavailable
 from sockstates.sandbox.client.sandbox import Sandbox
 from sockstates.sandbox.network.topology import Family
 
@@ -35,7 +35,8 @@ def try_lab() -> Trial:
         finally:
             sandbox.close()
     except (LabError, OSError, ExpectationFailed) as error:
-        return Trial(failure=str(error).partition("\nRun ")[0], rules=rules)
+        failure = str(error).partition("\nRun ")[0]
+        return Trial(failure=failure, refused=isinstance(error, SandboxUnavailable), rules=rules)
     return Trial(
         seconds=time.monotonic() - began,
         rules=rules,

@@ -136,7 +136,7 @@ class Sandbox:
                 "what it wrote on standard error says why"
             )
         answer = pickle.loads(data)
-        if isinstance(answer, PermissionError) or _is_refusal(answer):
+        if _is_refusal(answer):
             raise SandboxUnavailable(_advice(answer)) from answer
         if isinstance(answer, Exception):
             raise LabError(f"the lab could not be made: {_reason(answer)}") from answer
@@ -144,11 +144,21 @@ class Sandbox:
 
 
 def _is_refusal(answer: object) -> bool:
-    return isinstance(answer, OSError) and answer.errno in NAMESPACES_REFUSED
+    """Whether the kernel refused to make a lab; a file of ours that is closed to us is no refusal.
+
+    Errors of a system call have no file name; /proc has the maps of a user namespace, and settings.
+    """
+    if not isinstance(answer, OSError):
+        return False
+    ours = answer.filename is not None and not str(answer.filename).startswith("/proc/")
+    permission = isinstance(answer, PermissionError)
+    return not ours and (permission or answer.errno in NAMESPACES_REFUSED)
 
 
 def _reason(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else "") or str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return str(error)
 
 
 def _advice(error: OSError) -> str:
