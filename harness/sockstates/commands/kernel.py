@@ -24,8 +24,8 @@ INTERRUPTED = 130
 
 def main(arguments: Sequence[str]) -> int:
     """Do what is asked; the exit status: 0, 1 when it failed, 2 for wrong usage, 130 for Ctrl-C."""
-    chosen = _parser().parse_args(arguments)
     try:
+        chosen = _parser().parse_args(arguments)
         if chosen.what == "build":
             wish = building.Wish(chosen.version, chosen.source, chosen.force, chosen.keep_tree)
             building.build(wish, _say)
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
             for line in removing.remove(chosen.versions, chosen.all):
                 _say(line)
     except VirtualError as error:
-        sys.stderr.write(f"kernel {chosen.what}: {error}\n")
+        sys.stderr.write(f"kernel {' '.join(arguments[:1])}: {error}\n")
         return FAILED
     except KeyboardInterrupt:
         sys.stderr.write(f"\nInterrupted. The same command goes on where it was: {_again()}\n")

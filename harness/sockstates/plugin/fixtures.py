@@ -39,7 +39,7 @@ from sockstates.plugin.tracebacks import SPEAK_FOR_THEMSELVES, make_harmless, sh
 from sockstates.sandbox.client.errors import HostGone, NotDeclared, SandboxUnavailable
 from sockstates.sandbox.client.sandbox import Sandbox
 from sockstates.sandbox.network.topology import ROUTER, Family
-from sockstates.system import system_text
+from sockstates.system import NO_IPV6, has_ipv6, system_text
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -158,6 +158,8 @@ def lab(
 ) -> Iterator[Lab]:
     """Hosts in network namespaces, joined, captured, watched; gone when the scenario ends."""
     config, item = request.config, request.node
+    if lab_family == "ipv6" and not has_ipv6():
+        raise cannot_run(config, NO_IPV6)
     wishes = topology_wishes(item.get_closest_marker("topology"))
     wishes.setdefault("router", "router" in request.fixturenames)
     wishes.setdefault("wire", "wire" in request.fixturenames)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sockstates.virtual.errors import KernelMissing
+from sockstates.virtual.errors import KernelMissing, VirtualError
 
 PROGRAM = "linux"
 DESCRIPTION = "kernel.json"
@@ -38,10 +38,20 @@ class Kernel:
 
 
 def kernels_folder() -> Path:
-    """Where kernels lie: ``sockstates/kernels`` in the user's cache (XDG_CACHE_HOME)."""
+    """Where kernels lie: ``sockstates/kernels`` in the user's cache (XDG_CACHE_HOME).
+
+    Errors: VirtualError, where neither that nor HOME names a folder and the user has no entry in
+    passwd(5), as somebody in a container often has not.
+    """
     cache = os.environ.get("XDG_CACHE_HOME", "")
     # The XDG Base Directory Specification: a relative path is to be ignored.
-    base = Path(cache) if cache.startswith("/") else Path.home() / ".cache"
+    try:
+        base = Path(cache) if cache.startswith("/") else Path.home() / ".cache"
+    except RuntimeError as error:
+        raise VirtualError(
+            f"user {os.geteuid()} has no home folder, and virtual kernels are kept in one. Name a "
+            "folder: XDG_CACHE_HOME=/a/folder in front of the command"
+        ) from error
     return base / "sockstates" / "kernels"
 
 

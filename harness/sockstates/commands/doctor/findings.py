@@ -16,6 +16,7 @@ from sockstates.commands.doctor.permissions import (
     who,
 )
 from sockstates.programs import PACKAGES, install_command
+from sockstates.system import NO_IPV6
 
 OLDEST_PYTHON = (3, 11)
 HANDSHAKE = 3
@@ -92,8 +93,11 @@ def _lab(facts: Facts, trial: Trial) -> Iterator[Finding]:
     if trial.failure:
         yield Finding(Verdict.LACKING, "lab", trial.failure, mend_permissions(facts, trial))
         return
-    text = f"two hosts made, joined and taken away, over IPv4 and IPv6, in {trial.seconds:.1f} s"
+    families = _families(trial)
+    text = f"two hosts made, joined and taken away, over {families}, in {trial.seconds:.1f} s"
     yield Finding(Verdict.WELL, "lab", text)
+    if _only_ipv4(trial):
+        yield Finding(Verdict.NOTE, "IPv6", NO_IPV6)
     if trial.sys_is_empty:
         yield Finding(
             Verdict.NOTE,
@@ -107,10 +111,19 @@ def _lab(facts: Facts, trial: Trial) -> Iterator[Finding]:
     yield _tracepoints(facts, trial)
 
 
+def _families(trial: Trial) -> str:
+    """The address families in which the lab was tried."""
+    return "IPv4" if _only_ipv4(trial) else "IPv4 and IPv6"
+
+
+def _only_ipv4(trial: Trial) -> bool:
+    return set(trial.rules) == {"ipv4"}
+
+
 def _rules(facts: Facts, trial: Trial) -> Iterator[Finding]:
     failed = {family: reason for family, reason in trial.rules.items() if reason}
     if not failed:
-        yield Finding(Verdict.WELL, "rules", "nf_tables drops over IPv4 and IPv6")
+        yield Finding(Verdict.WELL, "rules", f"nf_tables drops over {_families(trial)}")
     for family, reason in failed.items():
         yield Finding(
             Verdict.LACKING,

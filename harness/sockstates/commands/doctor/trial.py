@@ -14,6 +14,7 @@ from sockstates.lab.opening import open_lab
 from sockstates.sandbox.client.errors import LabError, SandboxUnavailable
 from sockstates.sandbox.client.sandbox import Sandbox
 from sockstates.sandbox.network.topology import Family
+from sockstates.system import has_ipv6
 
 FAMILIES: tuple[Family, ...] = ("ipv4", "ipv6")
 
@@ -26,7 +27,7 @@ def try_lab() -> Trial:
     try:
         sandbox = Sandbox()
         try:
-            for family in FAMILIES:
+            for family in FAMILIES if has_ipv6() else FAMILIES[:1]:
                 with open_lab(sandbox, families=(family,)) as lab:
                     frames.append(_frames_of_a_handshake(lab))
                     rules[family] = _failure_of_a_rule(lab)

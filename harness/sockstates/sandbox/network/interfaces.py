@@ -29,6 +29,7 @@ from sockstates.sandbox.network.topology import (
     number_in_addresses,
     plan,
 )
+from sockstates.system import has_ipv6
 
 SIOCGIFMTU, SIOCSIFMTU, SIOCETHTOOL = 0x8921, 0x8922, 0x8946
 MTU_REQUEST = "16si20x"
@@ -142,15 +143,19 @@ def _set_up(encoder: Any, host: str, shape: Plan) -> None:
 def _address(encoder: Any, index: int, interface: Interface) -> None:
     encoder.link("set", index=index, flags=IFF_NOARP, mask=IFF_NOARP)
     encoder.addr("add", index=index, address=interface.ipv4, prefixlen=interface.prefix_ipv4)
-    encoder.addr(
-        "add", index=index, address=interface.ipv6, prefixlen=PREFIX_IPV6, flags=IFA_F_NODAD
-    )
+    with_ipv6 = has_ipv6()
+    if with_ipv6:
+        encoder.addr(
+            "add", index=index, address=interface.ipv6, prefixlen=PREFIX_IPV6, flags=IFA_F_NODAD
+        )
     encoder.link("set", index=index, state="up")
-    _accept_ipv6(encoder, index, interface)
+    if with_ipv6:
+        _accept_ipv6(encoder, index, interface)
     for address, mac in interface.neighbours:
-        encoder.neigh("add", ifindex=index, dst=address, lladdr=mac, state=NUD_PERMANENT)
+        if with_ipv6 or ":" not in address:
+            encoder.neigh("add", ifindex=index, dst=address, lladdr=mac, state=NUD_PERMANENT)
     for gateway in (interface.gateway_ipv4, interface.gateway_ipv6):
-        if gateway:
+        if gateway and (with_ipv6 or ":" not in gateway):
             family = socket.AF_INET6 if ":" in gateway else socket.AF_INET
             encoder.route("add", dst="default", gateway=gateway, oif=index, family=family)
 
