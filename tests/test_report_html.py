@@ -78,6 +78,22 @@ def test_a_page_is_whole_and_needs_nothing_but_itself(story: type[Timeline]) -> 
     assert len(reader.ids) == len(set(reader.ids))
 
 
+def test_a_page_says_which_connection_a_letter_is_and_which_listener_a_bar() -> None:
+    several = page_of(crossing_story())
+    for letter, port in (("A", 40000), ("B", 40001), ("C", 40002)):
+        words = f"the connection (server.16868 &gt; client.{port}|client.{port} &gt; server.16868)"
+        assert re.search(rf">{letter}</text></svg>{words}", several)
+    one = page_of(sampled_story())
+    assert "the connection" not in one
+    assert ">16868 LISTEN</text>" in one
+
+
+def test_what_the_scenario_set_is_on_its_page() -> None:
+    page = page_of(sampled_story())
+    assert "<code>client: iptables -A INPUT -s server -j DROP</code>" in page
+    assert "<code>client: net.ipv4.tcp_retries2 = 8 (was 15)</code>" in page
+
+
 def test_text_from_anywhere_stays_text() -> None:
     timeline = sampled_story()
     hostile = '<script>alert(1)</script> & "x" \x1b[31m\x00 \udcff'

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sockstates.evidence.bars import Bar, Piece
 from sockstates.report.clock import since_start
 from sockstates.report.html.columns import Columns
-from sockstates.report.html.layout import LABEL, SectionLayout
+from sockstates.report.html.layout import LABEL, SectionLayout, listener_name
 from sockstates.report.html.markup import Markup, tag
 from sockstates.report.html.scene import Scene
 from sockstates.tcp.states import CLOSED, State
@@ -117,7 +117,7 @@ def _name(columns: Columns, bar: Bar, piece: Piece, ends: tuple[float, float]) -
     if place.width < 30 and bottom - top > 44:
         return tag(
             "text",
-            piece.state,
+            listener_name(bar, piece),
             class_="name",
             text_anchor="end",
             transform=f"translate({middle + 3.5:.1f} {top + 5:.1f}) rotate(-90)",

@@ -179,10 +179,15 @@ def _note(columns: Columns, note: Note) -> PlacedNote:
     )
 
 
+def listener_name(bar: Bar, piece: Piece) -> str:
+    """``80 LISTEN``: which of a host's listeners it is, along its narrow bar."""
+    return f"{bar.key[1].port} {piece.state}"
+
+
 def _piece_mark(columns: Columns, bar: Bar, piece: Piece, section: Section) -> Mark:
     """Room for the name of the state: where it begins, or where the section does."""
     tall = columns.bars[bar].width < 30
-    room = 7.5 * len(piece.state) if tall and piece.end > piece.start else LABEL
+    room = 7.5 * len(listener_name(bar, piece)) if tall and piece.end > piece.start else LABEL
     time = max(piece.start, section.start)
     place_ = columns.bars[bar]
     return Mark(time, {f"bar {place_.left}": (2.0, room)}, 2)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sockstates.report.html.columns import Columns
 from sockstates.report.html.markup import Markup, tag
 from sockstates.report.html.scene import Scene
 
 
-def legend(scene: Scene) -> Markup:
+def legend(scene: Scene, columns: Columns) -> Markup:
     """A list of small drawings with their meanings."""
     entries = [tag("li", _drawing(parts), words) for parts, words in _entries(scene)]
+    entries += [tag("li", _drawing([sign]), words) for sign, words in _letters(scene, columns)]
     about = (
         "Time runs downwards, in seconds since the scenario began. A segment's words are tcpdump's "
         "in short, its numbers counted from each connection's beginning; point at it, or move to "
@@ -24,6 +26,19 @@ def legend(scene: Scene) -> Markup:
         class_="legend",
         open=True,
     )
+
+
+def _letters(scene: Scene, columns: Columns) -> Iterator[tuple[Markup, str]]:
+    """Which connection each letter stands for: who opened it, to whom."""
+    named: set[str] = set()
+    names = scene.timeline.names
+    for sent in scene.every:
+        ends = sent.segment.source, sent.segment.destination
+        letter = columns.letter(*ends)
+        if letter.isalpha() and letter not in named:
+            named.add(letter)
+            sign = tag("text", letter, x=28, y=13, class_="words letter", text_anchor="middle")
+            yield sign, f"the connection {' > '.join(map(names.endpoint, ends))}"
 
 
 def _drawing(parts: list[Markup]) -> Markup:

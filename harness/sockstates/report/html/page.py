@@ -42,12 +42,19 @@ def scenario_page(
     sentences: what each claim of the ledger says, by its id; none where there is no ledger.
     """
     shown = scene(Story(timeline))
+    columns = Columns(shown)
     body = tag(
         "main",
         _head(result, sentences),
         _message(result),
         tag("p", STALE, class_="stale-note", role="status"),
-        tag("section", tag("h2", "What happened"), legend(shown), *_ladder(shown), id="ladder"),
+        tag(
+            "section",
+            tag("h2", "What happened"),
+            legend(shown, columns),
+            *_ladder(shown, columns),
+            id="ladder",
+        ),
         _folded("Packets, as tcpdump prints them", packet_table(shown), "packets", opened=True),
         _folded(
             "Sockets after each step, as netstat prints them", netstat_tables(timeline), "netstat"
@@ -92,8 +99,7 @@ def _message(result: Result) -> Markup:
     return tag("section", tag("h2", head), tag("pre", result.message, tabindex=0), class_="message")
 
 
-def _ladder(shown: Scene) -> Iterator[Markup]:
-    columns = Columns(shown)
+def _ladder(shown: Scene, columns: Columns) -> Iterator[Markup]:
     layouts = [marks_of(shown, columns, section) for section in shown.sections]
     pixels = factor(moments(layout) for layout in layouts)
     for number, layout in enumerate(layouts, start=1):
