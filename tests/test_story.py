@@ -200,6 +200,18 @@ def test_a_programs_output_stands_beside_the_arrows() -> None:
     assert lines_of(made)[-1] == "curl stderr: ␛[31mred"
 
 
+def test_a_call_that_fails_before_its_socket_has_an_address_is_told() -> None:
+    made = empty_timeline()
+    sends(made, 0.1, CLIENT, SERVER, Written("S", 1000))
+    nowhere = Address("0.0.0.0", 0)
+    made.add(CallBegan(at(0.2), "client", 1, "connect", "", nowhere, THERE))
+    made.add(CallEnded(at(0.3), "client", 1, "connect", 99))
+    assert lines_of(made)[1:] == [
+        "connect() failed after 100 ms: EADDRNOTAVAIL (Cannot assign",
+        "requested address)",
+    ]
+
+
 def test_a_rule_that_is_counted_again_and_again_is_told_once() -> None:
     made = empty_timeline()
     for seconds, change, count in ((0.1, "applied", 0), (0.2, "counted", 1), (0.3, "counted", 2)):

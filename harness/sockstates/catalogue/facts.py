@@ -18,7 +18,7 @@ from math import inf
 
 from sockstates.catalogue.entries import Facts
 from sockstates.evidence.expectations import endpoint_text, labelled
-from sockstates.evidence.passages import Pattern, judge, stages
+from sockstates.evidence.passages import Pattern, judge, narrowed, stages
 from sockstates.evidence.verdicts import ExpectationFailed, Inconclusive
 from sockstates.record.events import CallBegan, CallEnded, ProgramWrote
 from sockstates.record.kernel_events import StateChanged
@@ -70,7 +70,9 @@ def _hold_states(
     if _in_order(spans, wanted):
         return
     pattern = _pattern(spans, wanted)
-    verdicts = [judge(stages(timeline, key), pattern) for key in keys if pattern]
+    verdicts = [
+        judge(narrowed(timeline, key, stages(timeline, key)), pattern) for key in keys if pattern
+    ]
     if any(verdict.holds for verdict in verdicts):
         return
     possible = any(verdict.possible for verdict in verdicts)

@@ -190,7 +190,8 @@ def write_folder(timeline: Timeline, folder: Path) -> None:
     """
     with Folder(folder) as opened:
         opened.write_text("timeline.txt", harmless(text_timeline(timeline) + "\n"))
-        diagram = f"{ladder(timeline, width=LADDER_WIDTH)}\n\n{states_table(timeline)}\n"
+        drawn = ladder(timeline, width=LADDER_WIDTH, calls=True)
+        diagram = f"{drawn}\n\n{states_table(timeline)}\n"
         opened.write_text("ladder.txt", harmless(diagram))
         with opened.new(NAME) as file, io.TextIOWrapper(file, encoding="ascii") as text:
             write_timeline(timeline, text)

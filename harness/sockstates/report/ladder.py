@@ -222,7 +222,7 @@ class _Ladder:
         if remote is None:
             is_end = isinstance(item, Reached) and item.text != State.LISTEN
             return f"listener {local.port} " if is_end else ""
-        if not self.names.several:
+        if not self.names.several or not local.port:
             return ""
         ends = f"{local.port}" if self.names.is_alone(local) else f"{local.port} > {remote.port}"
         return f"{ends} " if isinstance(item, Reached) else f"{ends}: "

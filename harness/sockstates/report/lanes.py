@@ -45,11 +45,14 @@ class LaneNames:
         return self.order.index(self._lane(here, there))
 
     def lane_of_end(self, host: str, local: Address, remote: Address | None) -> int | None:
-        """The position of the lane for an endpoint; None when it is none of the diagram's."""
-        if remote is not None:
-            lane = self._lane(local, remote)
-            return self.order.index(lane) if lane in self.order else None
-        for lane in ((host, ""), (host, ANSWERS), ("localhost", ANSWERS)):
+        """The position of the lane for an endpoint; None when its host has none in the diagram.
+
+        A socket that is not connected yet has no address of its own, and its host's lane all the
+        same.
+        """
+        side = ANSWERS if remote is None else OPENS
+        own = [] if remote is None else [self._lane(local, remote)]
+        for lane in (*own, (host, ""), (host, side), ("localhost", side)):
             if lane in self.order:
                 return self.order.index(lane)
         return None
