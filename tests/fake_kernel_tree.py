@@ -46,7 +46,10 @@ echo '  AR      init/built-in.a'
 %s
 """
 COMPILES = f"printf '#!/bin/sh\\n%s\\n' '{GUEST_SAYS}' > linux; chmod +x linux"
-PROGRAMS = ("gcc", "make", "flex", "bison", "bc", "ld", "perl", "apt-get", "apt-cache", "dpkg-deb")
+PROGRAMS = (
+    *("gcc", "make", "flex", "bison", "bc", "ld", "perl", "xz"),
+    *("apt-get", "apt-cache", "dpkg-deb"),
+)
 
 
 def plant_files(folder: Path, kconfig: str = KCONFIG, offsets: str = OFFSETS) -> Path:

@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.inet6 import (
@@ -58,7 +58,6 @@ def networks(draw: st.DrawFn) -> tuple[Any, str, str]:
     st.binary(max_size=60),
     st.integers(0, 20),
 )
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 def test_what_scapy_builds_is_read_back(
     network: Any, bits: int, numbers: tuple[int, ...], payload: bytes, padding: int
 ) -> None:
@@ -190,7 +189,6 @@ def test_any_octets_give_a_segment_none_or_malformed(octets: bytes) -> None:
 
 
 @given(st.data())
-@settings(deadline=None)
 def test_any_damage_gives_a_segment_none_or_malformed(data: st.DataObject) -> None:
     network = data.draw(st.sampled_from((IP(), IPv6(dst="fd00::2") / IPv6ExtHdrDestOpt())))
     octets = bytearray(frame(TCP(options=[("MSS", 1460), ("SAck", (1, 2))]) / b"hello", network))

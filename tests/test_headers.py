@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop
@@ -96,13 +96,11 @@ def in_frame(packet: Packet, link: int, tags: int) -> bytes:
 
 
 @given(packets(), st.sampled_from(sorted(LINK_LAYERS)), st.integers(0, 2))
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 def test_both_read_the_same_from_every_link(packet: Packet, link: int, tags: int) -> None:
     agree(in_frame(packet, link, tags), link)
 
 
 @given(packets(), st.sampled_from(sorted(LINK_LAYERS)), st.integers(0, 2), st.data())
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 def test_both_read_the_same_from_what_is_damaged(
     packet: Packet, link: int, tags: int, data: st.DataObject
 ) -> None:

@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sockstates.tcp.matching import Match, match
@@ -98,14 +98,12 @@ def test_a_line_is_read_back_from_its_own_text(line: Line) -> None:
 
 
 @given(segments())
-@settings(deadline=None)
 def test_what_is_printed_is_an_expectation_of_that_segment(segment: Segment) -> None:
     found = match(parse_pattern(format_segment(segment)), [segment])
     assert isinstance(found, Match)
 
 
 @given(segments())
-@settings(deadline=None)
 def test_what_is_printed_with_names_is_an_expectation_of_that_segment(segment: Segment) -> None:
     hosts = {"a": [segment.source.ip], "b": [segment.destination.ip]}
     text = format_segment(segment, lambda end: "a" if end == segment.source else "b")

@@ -199,7 +199,6 @@ def test_a_rule_for_no_family_is_refused() -> None:
 
 
 @given(lines())
-@settings(deadline=None)
 def test_every_line_of_the_grammar_reads_back_as_it_is_spelled(
     line: str,
 ) -> None:
@@ -215,7 +214,6 @@ def test_every_line_of_the_grammar_reads_back_as_it_is_spelled(
 
 
 @given(st.text())
-@settings(deadline=None)
 def test_garbage_is_refused_and_nothing_worse(text: str) -> None:
     with pytest.raises(RuleSyntaxError) as refused:
         parse(text)

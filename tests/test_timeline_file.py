@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sockstates.captures.file import CaptureFile
@@ -121,7 +121,6 @@ def test_the_header_says_who_recorded_it(saved: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", EVENTS, ids=EVENT_CLASSES)
-@settings(deadline=None)  # its first example builds a strategy for every field
 @given(st.data())
 def test_every_kind_of_event_comes_back(kind: type, data: st.DataObject) -> None:
     event = data.draw(values_of(kind))

@@ -26,7 +26,7 @@ from tests.tls_talks import (
     write_pcap,
 )
 
-pytestmark = pytest.mark.programs("tshark", "openssl")
+pytestmark = pytest.mark.programs("tshark")
 TALKS = {"rsa": (TLS_1_2, RSA), "1.2": (TLS_1_2, ""), "1.3": (TLS_1_3, "")}
 
 

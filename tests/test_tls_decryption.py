@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from sockstates.tcp.segment import Segment
 from sockstates.tls import read
@@ -21,10 +22,10 @@ from tests.tls_talks import (
     in_segments,
     make_certificate,
     talk,
+    write_key,
     write_pcap,
 )
 
-pytestmark = pytest.mark.programs("openssl")
 NO_EXTENDED_MASTER_SECRET, NO_ENCRYPT_THEN_MAC = 1 << 0, 1 << 19
 """Options of OpenSSL's ssl.h that Python has no names for."""
 OPENSSL_NAMES = {
@@ -96,6 +97,7 @@ def test_tshark_decrypts_with_our_key_log_line(
     assert found.server_data.decode() in shown
 
 
+@pytest.mark.programs("openssl")
 def test_the_pseudorandom_function_gives_what_is_known_of_it() -> None:
     """The vector for SHA-256 of the IETF's TLS mailing list, and OpenSSL's own function."""
     secret = bytes.fromhex("9bbe436ba940f017b17652849a71db35")
@@ -166,9 +168,7 @@ def test_a_resumed_session(certificate: tuple[Path, Path]) -> None:
 def test_a_file_that_is_no_rsa_key(certificate: tuple[Path, Path], tmp_path: Path) -> None:
     segments = segments_of(certificate)
     assert "is no private key in PEM" in refusal(segments, certificate[0])
-    elliptic = tmp_path / "elliptic.pem"
-    command = ["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]
-    subprocess.run([*command, "-out", str(elliptic)], check=True, capture_output=True)
+    elliptic = write_key(tmp_path / "elliptic.pem", ec.generate_private_key(ec.SECP256R1()))
     assert "is no RSA key" in refusal(segments, elliptic)
 
 

@@ -18,7 +18,6 @@ from tests.tls_talks import (
     talk,
 )
 
-pytestmark = pytest.mark.programs("openssl")
 IN_1_2 = """
     client: ClientHello
     server: ServerHello, Certificate, ServerHelloDone

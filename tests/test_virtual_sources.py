@@ -195,7 +195,7 @@ def tree_at(folder: Path, version: str = "6.12") -> Path:
 
 
 @pytest.mark.parametrize("top", ["linux-6.12", "./linux-6.12"])
-@pytest.mark.parametrize("kind", ["w:xz", "w:gz"])
+@pytest.mark.parametrize("kind", [pytest.param("w:xz", marks=pytest.mark.programs("xz")), "w:gz"])
 def test_a_tarball_tells_its_version_and_is_unpacked(tmp_path: Path, top: str, kind: str) -> None:
     tree, tarball = tree_at(tmp_path / "tree"), tmp_path / "any.tar"
     with tarfile.open(tarball, kind) as archive:  # type: ignore[call-overload]

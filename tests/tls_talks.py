@@ -3,12 +3,18 @@
 Python's ssl talks with itself through memory; how the octets lie in segments is up to a test.
 """
 
+import datetime
 import ssl
 import struct
-import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from sockstates.tcp.segment import Address, Segment, add
 from tests.recorded import Written, frame_octets
@@ -23,11 +29,26 @@ Flight = tuple[bool, bytes]
 
 def make_certificate(folder: Path) -> tuple[Path, Path]:
     """A certificate that signs itself, for "server", and its private key."""
-    certificate, key = folder / "certificate.pem", folder / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=server"]
-    command += ["-addext", "subjectAltName=DNS:server", "-out", str(certificate)]
-    subprocess.run([*command, "-keyout", str(key)], check=True, capture_output=True)
-    return certificate, key
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "server")])
+    now, day = datetime.datetime.now(datetime.UTC), datetime.timedelta(days=1)
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - day)
+        .not_valid_after(now + day)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("server")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, SHA256())
+    )
+    certificate = folder / "certificate.pem"
+    certificate.write_bytes(signed.public_bytes(Encoding.PEM))
+    return certificate, write_key(folder / "key.pem", key)
+
+
+def write_key(path: Path, key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> Path:
+    """A file with this private key, as ``openssl genpkey`` writes it: PEM, PKCS #8."""
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return path
 
 
 def contexts(

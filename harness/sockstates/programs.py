@@ -34,8 +34,9 @@ PACKAGES = {
 FOR_TESTS = {
     "chromium": "chromium",
     "ip6tables-translate": "iptables",
+    "xz": "xz-utils",
 }
-"""The same for what no scenario runs: the harness's own tests look at its report with it."""
+"""The same for what no scenario runs, only the harness's own tests."""
 
 _ESSENTIAL = """
 [ basename bash cat chgrp chmod chown cmp cp cut date dd df diff dirname du echo env expr false find
@@ -54,7 +55,6 @@ LIKENESS = 0.75
 
 SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Where programs lie that an unprivileged user's PATH may not have."""
-
 
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh"})
 _WORDS_OF_SHELLS = """

@@ -66,7 +66,8 @@ class DeclaredPrograms:
             return True
         of_the_machine = search_path(os.environ.get("PATH"))
         found = command if "/" in command else shutil.which(command, path=path or of_the_machine)
-        return found is not None and os.path.dirname(found) not in of_the_machine.split(os.pathsep)
+        folders = [*of_the_machine.split(os.pathsep), *os.defpath.split(os.pathsep)]
+        return found is not None and os.path.dirname(found) not in folders
 
     def environment(self, wanted: Mapping[str, str]) -> dict[str, str]:
         """The environment that a scenario wants for a program, with the scripts first on PATH."""
