@@ -58,6 +58,8 @@ def enter_host(name: str, user_namespace: int) -> None:
     namespaces.mount("proc", "/proc", "proc", NOTHING_RUNS)
     _seal_proc()
     namespaces.mount("run", "/run", "tmpfs", namespaces.MS_NOSUID | namespaces.MS_NODEV)
+    # Never closed: whoever drops the last reference waits for the kernel to take the mounts away.
+    os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
     namespaces.enter(user_namespace, namespaces.CLONE_NEWUSER)
     os.close(user_namespace)
     namespaces.unshare(namespaces.CLONE_NEWNET | namespaces.CLONE_NEWNS | namespaces.CLONE_NEWUTS)
