@@ -43,7 +43,7 @@ def test_every_line_of_a_block_that_names_a_container_program_is_among_them() ->
             if re.search(r"\b(podman|docker) ", line)
             and not line.startswith("# ")
             and "…" not in line
-            and not re.search(r"\(podman\)", line)  # the doctor's word for where it is
+            and not re.search(r"Start the container with: |\(podman\)", line)  # the doctor's words
         ]
         assert len(naming) == len(commands(text)), page
 
