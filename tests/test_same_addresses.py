@@ -2,6 +2,7 @@
 
 import errno
 import socket
+import sys
 
 import pytest
 
@@ -54,7 +55,7 @@ def test_one_of_two_listeners_is_closed(lab: Lab, server: Host) -> None:
 
 def test_a_program_s_listener_beside_a_built_in_one(client: Host, server: Host) -> None:
     own = server.listen(port=80, options=REUSE, reuse_address=False)
-    program: Program = server.start(["python3", "-c", LISTENS])
+    program: Program = server.start([sys.executable, "-c", LISTENS])
     theirs = program.listens(80)
     theirs.reaches(LISTEN, owner=program)
     own.reaches(LISTEN, owner=server)
@@ -101,7 +102,7 @@ def test_a_socket_stays_the_same_until_its_time_wait_is_over(
 
 def test_a_dual_stack_listener_is_not_the_one_beside_it(server: Host) -> None:
     code = LISTENS.replace("socket.socket()", "socket.socket(socket.AF_INET6)")
-    program = server.start(["python3", "-c", code])
+    program = server.start([sys.executable, "-c", code])
     program.listens(80).reaches(LISTEN, owner=program)
     server.bind(80).fails(errno.EADDRINUSE)
     own = server.listen(port=80, options=REUSE, reuse_address=False)
