@@ -27,9 +27,14 @@ from tests.gate_exceptions import (
 from tests.module_trees import SOURCES, Module, dotted, modules, read_module
 from tests.own_namespace import in_own_namespace, inside, new_namespace
 
-NETWORK = "sockstates.sandbox.network"
-GATE = f"{NETWORK}.gate"
-LOOKS_ONLY = {"network_namespace", "prove_outside_host", "sysctl_path", "read_sysctl"}
+GATE = "sockstates.sandbox.network.gate"
+LOOKS_ONLY = {
+    "network_namespace",
+    "prove_outside_host",
+    "sysctl_path",
+    "sysctl_names",
+    "read_sysctl",
+}
 """What the gate has for looking; everything else in it opens or changes something."""
 
 ENTERS_NAMESPACES = f"{NETWORK}.namespaces"

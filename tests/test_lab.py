@@ -95,14 +95,14 @@ def test_a_sysctl_is_set_shown_and_recorded(lab: Lab, client: Host, server: Host
 @pytest.mark.parametrize(
     ("name", "value", "why"),
     [
-        ("net.ipv4.no_such_thing", 1, "is not there"),
-        ("net.ipv4.tcp_syn_retries", "many", "is refused"),
+        ("net.ipv4.no_such_thing", 1, "client: a host has no sysctl net.ipv4.no_such_thing"),
+        ("net.ipv4.tcp_syn_retries", "many", "net.ipv4.tcp_syn_retries cannot be set to 'many'"),
     ],
 )
 def test_a_sysctl_that_cannot_be_set_is_refused_by_name(
     client: Host, name: str, value: int | str, why: str
 ) -> None:
-    with pytest.raises(LabError, match=f"client: sysctl {name} = {value} {why}"):
+    with pytest.raises(LabError, match=why):
         client.sysctl(name, value)
 
 
@@ -116,7 +116,7 @@ def test_steps_are_on_record(lab: Lab) -> None:
 
 def test_an_unknown_host_is_named_with_the_known_ones(lab: Lab) -> None:
     with pytest.raises(
-        LabError, match="no host 'gateway' in this lab; its hosts are client, server"
+        LabError, match=r"no host 'gateway' in this lab\. Its hosts are client, server"
     ):
         lab["gateway"]
 

@@ -81,7 +81,13 @@ class TestWhatIsTyped:
             lambda: connection.server.reaches(ESTABLISHED, owner="me"),
             "a host, a program, a process id or None", "'me'",
         )  # fmt: skip
-        said(LabError, lambda: client.sysctl("net.ipv4.nonsense"), "client", "nonsense", "no such")
+        said(
+            LabError,
+            lambda: client.sysctl("net.ipv4.nonsense"),
+            "client",
+            "nonsense",
+            "no sysctl net.ipv4.nonsense",
+        )
 
     def test_a_rule_that_is_none_cannot_be_deleted(self, client: Host) -> None:
         said(LabError, lambda: client.iptables("-P INPUT ACCEPT").delete(), "client", "-P INPUT")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from sockstates.lab.words import HasWords
 from sockstates.sandbox.network.topology import Family
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 LOOPBACK_ADDRESS: Mapping[Family, str] = {"ipv4": "127.0.0.1", "ipv6": "::1"}
 
 
-class AddressedHost:
+class AddressedHost(HasWords):
     """One host of a lab: its name, its addresses, its agent."""
 
     def __init__(self, lab: Lab, name: str, addresses: Mapping[Family, str], line: Line) -> None:

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING
 
 from sockstates.evidence.durations import Decision, Lasted, Limits, decide
 from sockstates.evidence.verdicts import ExpectationFailed
+from sockstates.lab.words import HasWords
 from sockstates.record.events import NANOSECONDS, CallBegan, CallEnded
+from sockstates.sandbox.client.errors import LabError
+from sockstates.tcp.nearest import nearest
 from sockstates.tcp.timers import late
 
 if TYPE_CHECKING:
@@ -24,7 +27,7 @@ def error_name(number: int) -> str:
     return f"{errno.errorcode.get(number, number)} ({os.strerror(number)})"
 
 
-class Call:
+class Call(HasWords):
     """One call; `name` is the system call's."""
 
     def __init__(self, host: AddressedHost, number: int, name: str) -> None:
@@ -92,6 +95,12 @@ class Call:
         `after`: and to have failed when a timer of the kernel of so many seconds had run out, early
         or late by no more than `early` and `late` in `sockstates.tcp.timers` say.
         """
+        if not isinstance(expected, int):
+            near = nearest(str(expected), errno.errorcode.values())
+            raise LabError(
+                f"{self}: fails with a number of errno, not {expected!r}"
+                + (f": write fails(errno.{near[0]})" if near else "")
+            )
         if after is not None and seconds is None:
             seconds = late(after) + self.host.lab.deadlines.call(self)
         ended = self.wait(seconds)

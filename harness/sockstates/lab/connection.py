@@ -6,12 +6,13 @@ from sockstates.evidence.expectations import EndpointLooks, explain_not_together
 from sockstates.evidence.verdicts import ExpectationFailed
 from sockstates.lab.endpoint import Endpoint
 from sockstates.lab.tls_seen import TlsSeen
+from sockstates.lab.words import HasWords
 from sockstates.record.events import SocketSeen
 from sockstates.tcp.states import State
 from sockstates.tls.conversation import Conversation
 
 
-class Connection:
+class Connection(HasWords):
     """A connection as the scenario holds it: its two endpoints."""
 
     def __init__(self, client: Endpoint, server: Endpoint) -> None:

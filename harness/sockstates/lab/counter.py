@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
 import time
 from typing import TYPE_CHECKING
 
 from sockstates.evidence.verdicts import ExpectationFailed
+from sockstates.lab.words import HasWords
 from sockstates.record.events import CounterRead
 from sockstates.sandbox.client.errors import LabError
+from sockstates.tcp.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from sockstates.lab.addressed_host import AddressedHost
 
 
-class KernelCounter:
+class KernelCounter(HasWords):
     """A counter that nstat(8) names so, counted from when the scenario asked for it."""
 
     def __init__(self, host: AddressedHost, name: str) -> None:
@@ -64,10 +65,9 @@ class KernelCounter:
     def _read(self) -> int:
         known: dict[str, int] = self.host.ask("counters")
         if self.name not in known:
-            near = ", ".join(difflib.get_close_matches(self.name, known, n=3))
             raise LabError(
                 f"{self.host.name}: this kernel has no counter {self.name!r}. "
-                + (f"Near to it: {near}. " if near else "")
-                + "nstat -az lists all of them."
+                + did_you_mean(self.name, known)
+                + "`nstat -az` lists all of them."
             )
         return known[self.name]

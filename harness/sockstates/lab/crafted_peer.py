@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sockstates.lab.listener import Listener, PassiveEnd
 from sockstates.lab.rule import Rule
+from sockstates.lab.words import HasWords
 from sockstates.record.events import SegmentCrafted
 from sockstates.sandbox.client.errors import LabError
 from sockstates.sandbox.network.topology import way_out
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 ANYWHERE = ("", "0.0.0.0", "::")
 
 
-class CraftedPeer:
+class CraftedPeer(HasWords):
     """One end, at `local` on `host`, whose segments the scenario writes; made by `Host.crafts`.
 
     `rule` keeps the host's kernel quiet. `peer` is the real socket at the other end, where `crafts`

@@ -16,6 +16,7 @@ import socket
 from typing import Any
 
 from sockstates.evidence.verdicts import ExpectationFailed
+from sockstates.lab.arguments import in_bytes
 from sockstates.lab.call import Call
 from sockstates.lab.socket_options import check_flags, longest_wait, packed_option
 from sockstates.lab.witnessed import WitnessedSocket
@@ -74,6 +75,8 @@ class Endpoint(WitnessedSocket):
 
     def receives(self, expected: bytes) -> None:
         """Expect to read exactly these bytes next, in as many recv(2) as it takes."""
+        if not isinstance(expected, bytes):
+            raise LabError(f"{self!r} receives bytes, not {expected!r}{in_bytes(expected)}")
         received = b""
         while len(received) < len(expected):
             part = self.receive(len(expected) - len(received)).returns()

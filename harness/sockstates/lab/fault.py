@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sockstates.evidence.verdicts import ExpectationFailed
 from sockstates.evidence.wire_acts import segments_of_fault
+from sockstates.lab.words import HasWords
 from sockstates.record.events import RuleChanged
 from sockstates.tcp.segment import Segment
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from sockstates.lab.wire import Wire
 
 
-class Fault:
+class Fault(HasWords):
     """A fault of the wire: what it has met so far, and taking it away."""
 
     def __init__(self, wire: Wire, number: int, text: str) -> None:

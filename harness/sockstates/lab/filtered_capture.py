@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, Literal, Self, get_args
 
 from sockstates.captures.libpcap import FilterRefused, LibpcapMissing
+from sockstates.lab.words import HasWords
 from sockstates.record.events import CaptureChosen
 from sockstates.record.frames import CapturedFrame
 from sockstates.sandbox.client.errors import LabError
@@ -32,7 +33,7 @@ _COOKED_2: Final = struct.Struct("!HxxIHBB8s")
 """LINKTYPE_LINUX_SLL2: protocol, interface, link, kind of packet, length of address, address."""
 
 
-class FilteredCapture:
+class FilteredCapture(HasWords):
     """What passed one interface of a host, or all, one way or both, and satisfied an expression."""
 
     def __init__(

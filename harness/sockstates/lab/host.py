@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import socket
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from sockstates.evidence.listing import Listing
 from sockstates.lab.addressed_host import LOOPBACK_ADDRESS
@@ -23,8 +25,9 @@ from sockstates.lab.program import Program
 from sockstates.lab.routing import ask_neighbours, ip_address, route
 from sockstates.lab.rule import Rule
 from sockstates.lab.socket_options import Options, longest_wait, options_of, packed_options
+from sockstates.lab.sysctl_names import full_sysctl, no_sysctl
 from sockstates.record.events import RuleChanged
-from sockstates.sandbox.agent.program_texts import not_started
+from sockstates.sandbox.agent.program_texts import not_started, shell_operator
 from sockstates.sandbox.client.errors import LabError
 from sockstates.sandbox.rules import parse
 from sockstates.tcp.segment import Address
@@ -100,6 +103,18 @@ class Host(SocketHost):
         `Endpoint.poll` waits for what comes of it, and `Endpoint.error` tells that. `at` is a host
         and a port to ask for in the listener's place, where a rule (DNAT) leads on to it.
         """
+        if not isinstance(to, Listener | Host):
+            raise LabError(
+                f"{self.name}: connect to a host, or to what listen() returned, not to {to!r}: "
+                f"{self.name}.connect(server, port=80)"
+            )
+        if isinstance(to, Listener) and port is not None:
+            raise LabError(
+                f"{self.name}: a listener has its own port, this one {to.local.port}. Write "
+                f"{self.name}.connect(listener), or with a host "
+                f"{self.name}.connect({to.host.name}, port={port!r}). Where a rule leads from "
+                f"another port to the listener: connect(listener, at=({to.host.name}, {port!r}))"
+            )
         listener = to if isinstance(to, Listener) else Listener(to, Address("", port or 0))
         if port is None and listener.local.port == 0:
             raise LabError(
@@ -172,6 +187,11 @@ class Host(SocketHost):
         (``sys.executable``), files of the scenario's own, and what every Debian has (``sh``).
         Errors: LabError where it is not, or where it cannot be started.
         """
+        if isinstance(command, str) and (asked := shell_operator(command)):
+            raise LabError(
+                f"{self.name}: no shell runs {command!r}, so the program would get {asked!r} as an "
+                f'argument. Start a shell if you need one: start(["sh", "-c", {command!r}])'
+            )
         words = tuple(shlex.split(command)) if isinstance(command, str) else tuple(command)
         if not words:
             raise LabError(f"{self.name}: start what? The command is empty.")
@@ -266,6 +286,8 @@ class Host(SocketHost):
         Larger packets are thrown away where they come in, so a larger MTU is set on both ends.
         Errors: LabError for less than the lab's address family can live with.
         """
+        if not isinstance(octets, int):
+            raise LabError(f"{self.name}: an MTU is a whole number of bytes, not {octets!r}")
         if octets < SMALLEST_MTU[self.lab.family]:
             raise LabError(
                 f"{self.name}: an MTU of {octets} is too small for {self.lab.family}, which needs "
@@ -279,17 +301,21 @@ class Host(SocketHost):
 
     def sysctl(self, name: str, value: int | str | None = None) -> str:
         """A network sysctl of this host (``net.ipv4.tcp_syn_retries``), set if a value is given."""
-        short = name.removeprefix("net.")
+        full = full_sysctl(name)
         try:
             if value is not None:
-                self.ask("sysctl", name=f"net.{short}", value=str(value))
-            text = str(self.ask("read_sysctl", name=f"net.{short}"))
+                self.ask("sysctl", name=full, value=str(value))
+            text = str(self.ask("read_sysctl", name=full))
         except OSError as error:
-            problem = f"is refused by this kernel: {error}"
-            if isinstance(error, FileNotFoundError):
-                problem = "is not there: this kernel has no such setting, or not for each namespace"
-            raise LabError(
-                f"{self.name}: sysctl {name} {'' if value is None else f'= {value} '}{problem}"
-            ) from error
-        self.lab.settings[self.name][f"net.{short}"] = text
+            raise LabError(f"{self.name}: {self._sysctl_problem(name, value, error)}") from error
+        self.lab.settings[self.name][full] = text
         return text
+
+    def _sysctl_problem(self, name: str, value: object, error: OSError) -> str:
+        if isinstance(error, FileNotFoundError):
+            return no_sysctl(name, self.ask("sysctl_names"))
+        now = ""
+        with suppress(OSError):
+            now = f" Its value is {self.ask('read_sysctl', name=full_sysctl(name))!r}."
+        change = "cannot be read" if value is None else f"cannot be set to {value!r}"
+        return f"sysctl {name} {change}: {os.strerror(error.errno or 0)}.{now}"

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from sockstates.evidence.expectations import ANYTHING
 from sockstates.lab.addressed_host import AddressedHost
+from sockstates.lab.arguments import check_arguments
 from sockstates.lab.call import Call
 from sockstates.lab.counted import counted
 from sockstates.lab.socket_options import Options, packed_options
 from sockstates.record.events import SocketSeen
+from sockstates.sandbox.client.errors import LabError
 from sockstates.tcp.states import State
 
 if TYPE_CHECKING:
@@ -27,8 +29,18 @@ class SocketHost(AddressedHost):
     """A host with built-in sockets."""
 
     def socket(self, what: str, **arguments: Any) -> Any:
-        """Have the agent do something with a built-in socket."""
-        return self.ask("socket", what=what, arguments=arguments)
+        """Have the agent do something with a built-in socket.
+
+        Errors: LabError for arguments that no call takes, and for a socket that is closed.
+        """
+        check_arguments(self.name, arguments)
+        try:
+            return self.ask("socket", what=what, arguments=arguments)
+        except KeyError:
+            raise LabError(
+                f"{self.name}: the scenario has closed this socket already; nothing can be done "
+                "with it any more"
+            ) from None
 
     def bind(self, port: int, *, reuse_address: bool = False, options: Options = ()) -> Call:
         """bind(2) a new socket to this port, and no more; returns the call, which has ended.

@@ -26,6 +26,7 @@ from sockstates.lab.progress import Progress
 from sockstates.lab.rule import Rule
 from sockstates.lab.segments_seen import SegmentsSeen
 from sockstates.lab.wire import Wire, wire_of
+from sockstates.lab.words import HasWords
 from sockstates.record.events import NANOSECONDS, Figure, Step
 from sockstates.record.timeline import HostNames, Timeline
 from sockstates.sandbox.channel import ChannelClosedError
@@ -36,6 +37,7 @@ from sockstates.sandbox.client.sandbox import Sandbox
 from sockstates.sandbox.network.topology import ROUTER, SWITCH, WIRE, Family, host_names
 from sockstates.sandbox.request import LabRequest
 from sockstates.sandbox.rules import HostAddresses, RuleNotAppliedError
+from sockstates.tcp.nearest import did_you_mean
 from sockstates.tcp.segment import Segment
 
 READY_LIMIT = 30.0
@@ -43,7 +45,7 @@ PROGRESS_AFTER = 1.0
 READ_AND_WRITE = selectors.EVENT_READ | selectors.EVENT_WRITE
 
 
-class Lab:
+class Lab(HasWords):
     """Hosts, their evidence, and the scenario's expectations of both."""
 
     def __init__(self, sandbox: Sandbox, request: LabRequest, title: str = "") -> None:
@@ -128,7 +130,9 @@ class Lab:
             return self.hosts[name]
         except KeyError:
             raise LabError(
-                f"there is no host {name!r} in this lab; its hosts are {', '.join(self.hosts)}"
+                f"there is no host {name!r} in this lab. {did_you_mean(name, self.hosts)}"
+                f"Its hosts are {', '.join(self.hosts)}"
+                + ("; ask for the fixture `router` to have one" if name == ROUTER else "")
             ) from None
 
     def line(self, name: str) -> Line:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sockstates.lab.addressed_host import AddressedHost
+from sockstates.lab.words import HasWords
 from sockstates.record.events import NETEM, SysctlSet
 from sockstates.sandbox.agent.netem import IS_MISSING, Emulation, Told
 from sockstates.sandbox.client.errors import HostGone, KernelLacks, LabError
@@ -35,7 +36,7 @@ class End(NamedTuple):
     interface: str
 
 
-class Link:
+class Link(HasWords):
     """What `Lab.link` made of cables, until it is deleted."""
 
     def __init__(self, lab: Lab, ends: tuple[End, ...], emulation: Emulation) -> None:

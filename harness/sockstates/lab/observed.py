@@ -20,6 +20,7 @@ from sockstates.evidence.expectations import (
 from sockstates.evidence.verdicts import ExpectationFailed, Inconclusive
 from sockstates.lab.call import Call
 from sockstates.lab.program import Program
+from sockstates.lab.words import HasWords
 from sockstates.record.events import NANOSECONDS, SocketSeen
 from sockstates.record.timeline import EndpointKey, SocketKey
 from sockstates.sandbox.client.errors import CallFailed, LabError
@@ -38,7 +39,7 @@ FEWEST_SAMPLES = 3
 """Without these no window is watched: at its beginning, at its end, and one between."""
 
 
-class ObservedSocket:
+class ObservedSocket(HasWords):
     """A socket known by its addresses, whoever has it open."""
 
     def __init__(

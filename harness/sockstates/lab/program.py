@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sockstates.evidence.expectations import endpoint_text
 from sockstates.evidence.verdicts import ExpectationFailed
+from sockstates.lab.words import HasWords
 from sockstates.record.events import NANOSECONDS, ProgramEnded, ProgramWrote, SocketSeen
 from sockstates.sandbox.agent.program_texts import command_text, output_text, status_text
 from sockstates.sandbox.client.errors import LabError
@@ -28,7 +29,7 @@ STREAMS = ("stdout", "stderr")
 Found = TypeVar("Found")
 
 
-class Program:
+class Program(HasWords):
     """A running command; `pid` is its first process in the host's own numbering."""
 
     def __init__(self, host: Host, number: int, pid: int, command: tuple[str, ...]) -> None:

@@ -13,6 +13,7 @@ from sockstates.record.events import ADDRESS, NEIGHBOURS, ROUTE, SysctlSet
 from sockstates.sandbox.agent.routes import KINDS, VERBS
 from sockstates.sandbox.client.errors import LabError
 from sockstates.sandbox.network.topology import Family
+from sockstates.tcp.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from sockstates.lab.host import Host
@@ -106,7 +107,11 @@ def _address(host: Host, name: str, family: Family) -> str:
     wanted = [each for each in named if (":" in each) == (family == "ipv6")]
     if not wanted:
         known = ", ".join(sorted(host.lab.plan.names))
-        raise LabError(f"{host.name}: route to whom? {name!r} is none of {known}, {DEFAULT}")
+        raise LabError(
+            f"{host.name}: route to whom? There is no host {name!r}. "
+            f"{did_you_mean(name, host.lab.plan.names)}The hosts are: {known}; "
+            f"{DEFAULT} is all the others."
+        )
     return wanted[0]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from platform import release
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sockstates.lab.words import HasWords
 from sockstates.record.events import RuleChanged
 from sockstates.sandbox.client.errors import LabError
 
@@ -34,7 +35,7 @@ class Counter(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(HasWords):
     """A rule in force on a host. `line` is what the scenario wrote.
 
     A line that made no rule (``-F``, ``-P``, ``-D``) has no `number`: nothing can be done with it.

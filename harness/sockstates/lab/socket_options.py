@@ -11,6 +11,7 @@ import socket
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 
+from sockstates.lab.arguments import check_option
 from sockstates.sandbox.client.errors import LabError
 
 Options = Sequence[tuple[int, int, int | float | bytes]]
@@ -58,6 +59,7 @@ def packed_option(level: int, name: int, value: int | float | bytes) -> int | by
 
     Errors: LabError for what is refused, with what to do instead.
     """
+    check_option((level, name, value))
     if (level, name) in REFUSED:
         option, instead = REFUSED[level, name]
         raise LabError(
@@ -77,6 +79,8 @@ def packed_option(level: int, name: int, value: int | float | bytes) -> int | by
 
 def packed_options(options: Options) -> tuple[tuple[int, int, int | bytes], ...]:
     """Each option of `options` as :func:`packed_option` makes it."""
+    for option in options:
+        check_option(option)
     return tuple((level, name, packed_option(level, name, value)) for level, name, value in options)
 
 

@@ -34,6 +34,7 @@ from sockstates.lab.wire import Wire
 from sockstates.lab.withheld import InertFault, InertLink, InertRule, WithheldCall, WithheldProgram
 from sockstates.sandbox.agent.netem import Emulation
 from sockstates.sandbox.rules import parse
+from sockstates.tcp.nearest import did_you_mean
 from sockstates.tcp.segment import Address
 
 THE_LAB = "lab"
@@ -74,7 +75,9 @@ class Cause:
             raise ValueError(f"{text!r} is not a host and a verb, joined by a dot")
         host, verb = found.groups()
         if verb not in VERBS:
-            raise ValueError(f"{verb!r} is none of {', '.join(VERBS)}")
+            raise ValueError(
+                f"{verb!r} is no call. {did_you_mean(verb, VERBS)}It is one of {', '.join(VERBS)}"
+            )
         if occurrence is not None and occurrence < 1:
             raise ValueError(f"occurrence counts from 1, so it cannot be {occurrence}")
         return cls(host, verb, occurrence)

@@ -3,6 +3,7 @@
 pytest_plugins: tuple[str, ...] = (
     "sockstates.plugin.fixtures",
     "sockstates.plugin.programs",
+    "sockstates.plugin.hints",
     "sockstates.plugin.cause",
     "sockstates.plugin.defaults",
     "sockstates.plugin.transitions",

@@ -5,12 +5,12 @@ Names and meanings are those of Documentation/networking/ip-sysctl.rst and tcp(7
 
 from __future__ import annotations
 
-import difflib
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sockstates.tcp.kernel import OLDEST, Kernel
+from sockstates.tcp.nearest import did_you_mean
 
 LARGEST = 2**31 - 1
 IPV4 = "net.ipv4."
@@ -152,10 +152,11 @@ def value_of(settings: Mapping[str, str], name: str, kernel: Kernel) -> int:
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> str:
     names = sorted(known)
-    lower = {each.lower(): each for each in names}
-    near = difflib.get_close_matches(name.lower(), lower, 1)
-    hint = f" Did you mean {lower[near[0]]}?" if near else ""
-    return f"no {what} of TCP's timers is called {name!r}.{hint}\n  known: {', '.join(names)}"
+    hint = did_you_mean(name, names).rstrip()
+    return (
+        f"no {what} of TCP's timers is called {name!r}. {hint}".rstrip()
+        + f"\n  known: {', '.join(names)}"
+    )
 
 
 def _number(name: str, text: str, *, whole: bool) -> float:

@@ -5,12 +5,12 @@ where the expectation says `...`. Letters bind on first use and must agree from 
 result is a Match or a Mismatch; both are plain data, and `explanation` writes the latter out.
 """
 
-import difflib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from sockstates.tcp.comparison import Places, Reason, canonical, differences
+from sockstates.tcp.nearest import did_you_mean
 from sockstates.tcp.pattern import Line, Pattern
 from sockstates.tcp.segment import Segment
 
@@ -128,10 +128,10 @@ def _addresses(name: str, hosts: Hosts) -> frozenset[str]:
         return frozenset(map(canonical, hosts[name]))
     if "." in name or ":" in name:
         return frozenset({canonical(name)})
-    nearest = difflib.get_close_matches(name, hosts, n=1)
-    hint = f" Did you mean {nearest[0]}?" if nearest else ""
     known = ", ".join(sorted(hosts)) or "none"
-    raise UnknownHost(f"There is no host {name!r}.{hint} The hosts are: {known}.")
+    raise UnknownHost(
+        f"There is no host {name!r}. {did_you_mean(name, hosts)}The hosts are: {known}."
+    )
 
 
 class _State(NamedTuple):

@@ -5,9 +5,10 @@ RFC 9293, ss(8), BSD's netstat and the kernel's tracepoints print, so `State.of`
 them. The module never asks a kernel anything.
 """
 
-import difflib
 import enum
 from typing import Final
+
+from sockstates.tcp.nearest import nearest
 
 
 class UnknownState(ValueError):
@@ -46,6 +47,8 @@ class State(enum.StrEnum):
         Upper and lower case, hyphen, underscore and space are the same.
         Raises UnknownState, which names the nearest state and all of them.
         """
+        if not isinstance(text, str):
+            raise UnknownState(_unknown(repr(text)))
         try:
             return _BY_SPELLING[_plain(text)]
         except KeyError:
@@ -106,6 +109,6 @@ _BY_SPELLING: Final = {_plain(state): state for state in State} | _OTHER_SPELLIN
 
 
 def _unknown(text: str) -> str:
-    nearest = difflib.get_close_matches(_plain(text), _BY_SPELLING, n=1, cutoff=0.5)
-    hint = f" Did you mean {_BY_SPELLING[nearest[0]]}?" if nearest else ""
+    meant = dict.fromkeys(_BY_SPELLING[each] for each in nearest(_plain(text), _BY_SPELLING))
+    hint = f" Did you mean {' or '.join(meant)}?" if meant else ""
     return f"{text!r} is no TCP state.{hint} The states are: {', '.join(State)}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shlex
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,9 @@ from pathlib import Path
 from sockstates.programs import find_program, missing_program
 
 LONGEST_COMMAND = 60
+SHELL_OPERATORS = ("|", "||", "&", "&&", ";", "<", ">", ">>", "<<")
+SHELL_WORDS = ("alias", "cd", "eval", "exec", "export", "set", "source", "ulimit", "umask")
+"""Commands that are a shell's own, and no programs."""
 LONGEST_TEXT = 1500
 """Characters of a program's output that are shown in a message: less than a screen."""
 
@@ -37,6 +41,14 @@ def output_text(data: bytes) -> str:
     return text.replace("\n", "\n            ")
 
 
+def shell_operator(command: str) -> str:
+    """What of a command line only a shell understands, the first such word; empty: nothing."""
+    lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    lexer.commenters = ""
+    return next((word for word in lexer if word in SHELL_OPERATORS), "")
+
+
 def not_started(host: str, words: tuple[str, ...], directory: str | None, error: OSError) -> str:
     """Why a command could not be started, and what to do about it."""
     return f"{host} cannot run {command_text(words)!r}: {_reason(words[0], directory, error)}"
@@ -52,4 +64,9 @@ def _reason(program: str, directory: str | None, error: OSError) -> str:
         return f"the interpreter that the first line of {found} names does not exist"
     if found or "/" in program:
         return str(error)
+    if program in SHELL_WORDS:
+        return (
+            f"{program} is a word of the shell's, and no program. Start a shell with it, "
+            '["sh", "-c", "…"], or use directory=… and environment=… of start'
+        )
     return missing_program(program) or str(error)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sockstates.record.events import HostReady
 from sockstates.sandbox.channel import Channel, ChannelClosedError
-from sockstates.sandbox.client.errors import HostGone
+from sockstates.sandbox.client.errors import HostGone, LabError
 from sockstates.sandbox.witnesses.capture import FrameReader
 from sockstates.sandbox.witnesses.chosen_captures import CapturedBlock
 
@@ -78,6 +78,8 @@ class Line:
                 )
             )
         result, error = self._answers.pop(number)
+        if isinstance(error, (TypeError, AttributeError, OverflowError)):
+            raise LabError(f"host {self.host!r} cannot do this ({request}): {error}") from error
         if error is not None:
             raise error
         return result

@@ -13,6 +13,7 @@ import os
 import re
 import socket
 import struct
+from pathlib import Path
 from typing import Any
 
 NamespaceId = tuple[int, int]
@@ -159,12 +160,22 @@ def interface_socket() -> socket.socket:
     return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
 
+SYSCTLS = "/proc/sys/net"
+
+
 def sysctl_path(name: str) -> str:
     """The file of a network sysctl: ``net.ipv4.tcp_syn_retries``; ``net.`` may be left out."""
     parts = name.removeprefix("net.").split(".")
     if not all(re.fullmatch(r"[A-Za-z0-9_-]+", part) for part in parts):
         raise ValueError(f"{name!r} is no name of a sysctl; an example is net.ipv4.tcp_syn_retries")
-    return "/proc/sys/net/" + "/".join(parts)
+    return f"{SYSCTLS}/{'/'.join(parts)}"
+
+
+def sysctl_names() -> list[str]:
+    """The network sysctls that the present namespace has, whole: ``net.ipv4.tcp_syn_retries``."""
+    top = Path(SYSCTLS)
+    files = (path for path in sorted(top.rglob("*")) if path.is_file())
+    return [".".join((top.name, *path.relative_to(top).parts)) for path in files]
 
 
 def write_sysctl(name: str, value: str | int) -> None:

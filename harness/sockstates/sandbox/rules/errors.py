@@ -6,6 +6,8 @@ All of them survive pickling: a rule is typed in one process and applied in anot
 import errno as errno_names
 import os
 
+from sockstates.tcp.nearest import did_you_mean
+
 
 class RuleSyntaxError(ValueError):
     """A line that is not a rule we can apply exactly as iptables would.
@@ -34,7 +36,8 @@ class UnknownHostError(LookupError):
 
     def __str__(self) -> str:
         hosts = ", ".join(self.known) if self.known else "none"
-        return f"no host is called {self.name!r}. The hosts are: {hosts}."
+        meant = did_you_mean(self.name, self.known)
+        return f"no host is called {self.name!r}. {meant}The hosts are: {hosts}."
 
 
 class RuleScopeError(ValueError):

@@ -4,12 +4,12 @@ What stands here and in ``match_options`` is all there is: a word that is in no 
 name, with the tables' own words as the list of what is supported.
 """
 
-import difflib
 from collections.abc import Mapping
 
 from sockstates.sandbox.rules import values
 from sockstates.sandbox.rules.match_options import MATCH_OPTIONS, Option, Reader
 from sockstates.sandbox.rules.rule import CHAINS, TableName, Verdict
+from sockstates.tcp.nearest import did_you_mean, nearest
 
 COMMANDS = {
     "-A": "-A",
@@ -23,6 +23,8 @@ COMMANDS = {
     "-P": "-P",
     "--policy": "-P",
 }
+DASHES = "-\N{EN DASH}\N{EM DASH}\N{MINUS SIGN}"
+"""What stands before an option in text that went through a word processor."""
 TARGETS: dict[TableName, tuple[Verdict, ...]] = {
     "filter": ("DROP", "ACCEPT", "REJECT"),
     "nat": ("ACCEPT", "DNAT", "REDIRECT"),
@@ -36,7 +38,8 @@ def one_of(choices: tuple[str, ...], what: str) -> Reader:
         if text in choices:
             return text
         raise values.BadValueError(
-            f"{what} {text!r} is not supported", f"Supported: {', '.join(choices)}."
+            f"{what} {text!r} is not supported",
+            f"{did_you_mean(text, choices)}Supported: {', '.join(choices)}.",
         )
 
     return read
@@ -57,7 +60,9 @@ def one_of_a_table(by_table: Mapping[TableName, tuple[str, ...]], what: str) -> 
         if any(text in words for words in by_table.values()):
             return text
         raise values.BadValueError(
-            f"{what} {text!r} is not supported", f"Supported: {in_words(by_table)}."
+            f"{what} {text!r} is not supported",
+            did_you_mean(text, (word for words in by_table.values() for word in words))
+            + f"Supported: {in_words(by_table)}.",
         )
 
     return read
@@ -97,12 +102,14 @@ RULE_OPTIONS: dict[str, Option] = {
 
 
 def supported(name: str) -> str:
-    """Say what is supported, beginning with what ``name`` may have been meant to be."""
+    """Say what ``name`` may have been meant to be, or else all that is supported."""
     known = [*COMMANDS, *RULE_OPTIONS]
     known += [option for options in MATCH_OPTIONS.values() for option in options]
-    near = difflib.get_close_matches(name[:40], known, n=1, cutoff=0.75)
-    meant = f"Did you mean {near[0]}? " if near else ""
+    bare = {each.lstrip("-"): each for each in known}
+    meant = [bare[each] for each in nearest(name.lstrip(DASHES), bare)]
+    if meant:
+        return f"Did you mean {' or '.join(meant)}?"
     return (
-        f"{meant}Supported: {' '.join(dict.fromkeys(known))};"
+        f"Supported: {' '.join(dict.fromkeys(known))};"
         f" matches (-m) {', '.join(MATCH_OPTIONS)}; targets (-j) {in_words(TARGETS)}."
     )

@@ -163,6 +163,12 @@ class _Line:
             how = " or ".join(f"`{ways.get(owner, f'-m {owner}')}`" for owner in owners)
             return self.refusal(word, f"{name} is not known here", f"Put {how} before it.")
         if not name.startswith("-"):
+            if self.command is None and self.words[0] is word:
+                return self.refusal(
+                    word,
+                    f"{name!r} is no command",
+                    "Begin with -A, -I, -D, -F or -P: -A INPUT -j DROP.",
+                )
             return self.refusal(word, f"{name!r} stands where an option should", supported(name))
         return self.refusal(word, f"{name} is not supported", supported(name))
 

@@ -21,6 +21,7 @@ from sockstates.sandbox.rules.rule import (
     NewDestination,
     Ports,
 )
+from sockstates.tcp.nearest import did_you_mean
 
 PROTOCOLS = {"tcp": TCP, "udp": UDP, "icmp": ICMP, "icmpv6": ICMPV6, "ipv6-icmp": ICMPV6, "all": 0}
 STATES = ("INVALID", "NEW", "RELATED", "ESTABLISHED", "UNTRACKED")
@@ -145,7 +146,8 @@ def protocol(text: str) -> int:
         return number(text, 0, 255, "a protocol number")
     raise BadValueError(
         f"protocol {text!r} is not supported by name",
-        f"Supported: {', '.join(PROTOCOLS)}, or the number of any other protocol (0 to 255).",
+        f"{did_you_mean(text, PROTOCOLS)}Supported: {', '.join(PROTOCOLS)}, "
+        "or the number of any other protocol (0 to 255).",
     )
 
 
@@ -188,7 +190,8 @@ def flags(text: str) -> int:
         if name.upper() not in _FLAG_WORDS:
             raise BadValueError(
                 f"{name!r} is not a TCP flag",
-                f"Type flags from {', '.join(_FLAG_WORDS)}, joined by commas without blanks.",
+                f"{did_you_mean(name, _FLAG_WORDS)}Type flags from {', '.join(_FLAG_WORDS)}, "
+                "joined by commas without blanks.",
             )
         bits |= _FLAG_WORDS[name.upper()]
     return bits
@@ -200,7 +203,8 @@ def states(text: str) -> frozenset[str]:
     for name in sorted(names.difference(STATES)):
         raise BadValueError(
             f"{name!r} is not a supported state",
-            f"Supported: {', '.join(STATES)}, joined by commas without blanks.",
+            f"{did_you_mean(name, STATES)}Supported: {', '.join(STATES)}, "
+            "joined by commas without blanks.",
         )
     return names
 
@@ -268,5 +272,6 @@ def reject_with(text: str) -> str:
     if text.lower() in REJECT_TYPES:
         return text.lower()
     raise BadValueError(
-        f"{text!r} is not a reject type", f"Type one of: {', '.join(sorted(REJECT_TYPES))}."
+        f"{text!r} is not a reject type",
+        f"{did_you_mean(text, REJECT_TYPES)}Type one of: {', '.join(sorted(REJECT_TYPES))}.",
     )
