@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable
 from functools import wraps
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,6 +34,7 @@ from sockstates.sandbox.client import sandbox
 from sockstates.sandbox.client.line import Line
 from sockstates.sandbox.process import _Sandbox as Sandbox
 
+PROJECT = str(Path(__file__).parents[1])
 SEED = "SOCKSTATES_NAPS"
 SHARE = 0.25
 """Of all occasions."""
@@ -101,7 +103,9 @@ def pytest_configure(config: pytest.Config) -> None:
     patch = pytest.MonkeyPatch()
     patch.setattr(Line, "ask", napper.before(Line.ask, after=True))
     patch.setattr(Lab, "take_in", napper.before(Lab.take_in))
-    patch.setattr(sandbox, "BORN", f"from tests.naps import in_hosts; in_hosts(); {sandbox.BORN}")
+    found = f"import sys; sys.path.append({PROJECT!r})"
+    napping = "from tests.naps import in_hosts; in_hosts()"
+    patch.setattr(sandbox, "BORN", f"{found}; {napping}; {sandbox.BORN}")
     config.add_cleanup(patch.undo)
 
 

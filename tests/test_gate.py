@@ -27,7 +27,8 @@ from tests.gate_exceptions import (
 from tests.module_trees import SOURCES, Module, dotted, modules, read_module
 from tests.own_namespace import in_own_namespace, inside, new_namespace
 
-GATE = "sockstates.sandbox.network.gate"
+NETWORK = "sockstates.sandbox.network"
+GATE = f"{NETWORK}.gate"
 LOOKS_ONLY = {
     "network_namespace",
     "prove_outside_host",

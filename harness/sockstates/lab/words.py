@@ -60,7 +60,7 @@ def unknown_word(kind: type, name: str, words: list[str]) -> str:
     if name.startswith("_"):
         return problem
     near = [OTHER_NAMES[name]] if OTHER_NAMES.get(name) in words else nearest(name, words)
-    owners = [each for each in _kinds() if name in _words(each) and not issubclass(kind, each)]
+    owners = [each for each in kinds() if name in _words(each) and not issubclass(kind, each)]
     if owners:
         other, held = _held_as(owners[0])
         ways = " or ".join(f"{each}.{name}" for each in held)
@@ -80,7 +80,7 @@ def _words(of: object) -> list[str]:
     return [name for name in dir(of) if not name.startswith("_")]
 
 
-def _kinds() -> Iterator[type]:
+def kinds() -> Iterator[type]:
     """The classes of things that scenarios hold, those first of which there is most to say."""
     known = list(HELD_AS)
     first = sorted(

@@ -12,19 +12,24 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import harness
-import sockstates.lab
+from sockstates.lab import __all__ as words_of_labs
+from sockstates.lab.words import kinds
 from sockstates.plugin.markers import MARKERS
 from sockstates.tcp.nearest import nearest
+from sockstates.tcp.states import State
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
 FIXTURES = ("lab", "client", "server", "router", "wire")
-MODULES = (harness, sockstates.lab)
+STATES_AND_VERDICTS = (*State, "State", "ExpectationFailed", "Inconclusive")
+NAMES = dict.fromkeys(STATES_AND_VERDICTS, "sockstates") | dict.fromkeys(
+    words_of_labs, "sockstates.lab"
+)
+"""What scenarios import -> from where."""
 OWN_MARKERS = [line.partition("(")[0] for line in MARKERS]
 _NAME = re.compile(r"name '(\w+)' is not defined")
-_IMPORT = re.compile(r"cannot import name '(\w+)' from '(harness(?:\.lab)?)'")
+_IMPORT = re.compile(r"cannot import name '(\w+)' from '(sockstates(?:\.lab)?)'")
 _MARKER = re.compile(r"'(\w+)' not found in `markers` configuration option")
 _FIXTURE = re.compile(r"fixture '(\w+)' not found")
 _CALL = re.compile(r"^(\w+)\.(\w+)\(\) (?:got|takes|missing)")
@@ -78,22 +83,17 @@ def hints(text: str) -> Iterator[str]:
 
 def _imports(name: str, problem: str) -> Iterator[str]:
     """Where a name is to be imported from, or the nearest one."""
-    where = {each: module.__name__ for module in MODULES for each in module.__all__}
-    if name in where:
-        yield f"{name} {problem}: from {where[name]} import {name}"
-    elif meant := nearest(name, where):
-        ways = " or ".join(f"from {where[each]} import {each}" for each in meant)
+    if name in NAMES:
+        yield f"{name} {problem}: from {NAMES[name]} import {name}"
+    elif meant := nearest(name, NAMES):
+        ways = " or ".join(f"from {NAMES[each]} import {each}" for each in meant)
         yield f"There is no {name}. Did you mean {' or '.join(meant)}? ({ways})"
 
 
 def _signature(owner: str, word: str) -> Iterator[str]:
     """How a word of ours is called."""
-    kinds = [
-        sockstates.lab.Endpoint,
-        *(getattr(sockstates.lab, each) for each in sockstates.lab.__all__),
-    ]
-    for kind in kinds:
-        if inspect.isclass(kind) and owner in (each.__name__ for each in kind.__mro__):
+    for kind in kinds():
+        if owner in (each.__name__ for each in kind.__mro__) and hasattr(kind, word):
             taken = inspect.signature(getattr(kind, word))
             bare = [_bare(each) for each in list(taken.parameters.values())[1:]]
             yield f"It is called like this: {word}{inspect.Signature(bare)}"

@@ -12,8 +12,6 @@ from sockstates.programs import find_program, missing_program
 
 LONGEST_COMMAND = 60
 SHELL_OPERATORS = ("|", "||", "&", "&&", ";", "<", ">", ">>", "<<")
-SHELL_WORDS = ("alias", "cd", "eval", "exec", "export", "set", "source", "ulimit", "umask")
-"""Commands that are a shell's own, and no programs."""
 LONGEST_TEXT = 1500
 """Characters of a program's output that are shown in a message: less than a screen."""
 
@@ -64,9 +62,4 @@ def _reason(program: str, directory: str | None, error: OSError) -> str:
         return f"the interpreter that the first line of {found} names does not exist"
     if found or "/" in program:
         return str(error)
-    if program in SHELL_WORDS:
-        return (
-            f"{program} is a word of the shell's, and no program. Start a shell with it, "
-            '["sh", "-c", "…"], or use directory=… and environment=… of start'
-        )
     return missing_program(program) or str(error)
