@@ -85,8 +85,7 @@ class TestWhatIsTyped:
             LabError,
             lambda: client.sysctl("net.ipv4.nonsense"),
             "client",
-            "nonsense",
-            "no sysctl net.ipv4.nonsense",
+            "a host has no sysctl net.ipv4.nonsense",
         )
 
     def test_a_rule_that_is_none_cannot_be_deleted(self, client: Host) -> None:
