@@ -7,7 +7,7 @@ middle; the other half is any segment at any time, close enough to the others to
 import heapq
 import random
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -231,3 +231,18 @@ def write_pcap(path: Path, segments: Iterator[Sent]) -> None:
             octets = each.frame()
             moment = divmod(each.time, 10**9)
             file.write(struct.pack("<IIII", *moment, len(octets), len(octets)) + octets)
+
+
+Stamped = tuple[int, bytes]
+"""When a frame was captured (microseconds), and the frame."""
+
+
+def write_stamped(path: Path, frames: Iterable[Stamped], link: int = 1, snaplen: int = 0) -> Path:
+    """A pcap file of these frames, in the order given. snaplen: cut after so many bytes."""
+    with path.open("wb") as file:
+        file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, snaplen or 262144, link))
+        for time, each in frames:
+            kept = each[:snaplen] if snaplen else each
+            moment = divmod(1_700_000_000_000_000 + time, 1_000_000)
+            file.write(struct.pack("<IIII", *moment, len(kept), len(each)) + kept)
+    return path

@@ -9,6 +9,7 @@ Formats: pcap(5), draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from struct import Struct
@@ -58,15 +59,23 @@ class CaptureFile:
         self.path = Path(path)
         self._sieve = sieve
         self.found = Findings()
+        self.disorder = 0
+        """How far apart (ns) stamps may be that are in the wrong order in the file.
+
+        0: the frames are given in the file's order. Else in that of their stamps; whoever finds
+        `found.backwards` after having read the file sets it to that.
+        """
         with self.path.open("rb") as file:
             self._magic = file.read(4)
         _check(self._magic)
 
     def records(self) -> Iterator[Record]:
-        """The frames, in the file's order. Can be asked for again: the file is read again."""
-        if self._sieve is None:
-            return self._read()
-        return self._sifted(self._sieve)
+        """The frames, in the file's order or, with `disorder`, in that of their stamps.
+
+        Can be asked for again: the file is read again.
+        """
+        records = self._read() if self._sieve is None else self._sifted(self._sieve)
+        return by_stamp(records, self.disorder) if self.disorder else records
 
     def _sifted(self, sieve: Sieve) -> Iterator[Record]:
         for record in self._read():
@@ -116,7 +125,30 @@ def _read_pcap(file: BinaryIO, magic: bytes, found: Findings) -> Iterator[Record
         if len(data) < captured:
             raise Broken(f"the file ends within frame {found.frames + 1}")
         found.frames += 1
-        yield seconds * _NANOSECONDS + fraction * unit, 0, data, length, ""
+        time = seconds * _NANOSECONDS + fraction * unit
+        if time >= found.latest:
+            found.latest = time
+        else:
+            found.steps_back(time)
+        yield time, 0, data, length, ""
+
+
+def by_stamp(records: Iterator[Record], disorder: int) -> Iterator[Record]:
+    """The same frames in the order of their stamps; those of one stamp in the order given.
+
+    disorder: no frame's stamp is more than this (ns) before that of a frame given ahead of it. So
+    what is that much older than the latest frame cannot be preceded any more, and only frames that
+    lie closer together than that are in memory.
+    """
+    waiting: list[tuple[int, int, Record]] = []
+    latest = 0
+    for number, record in enumerate(records):
+        heapq.heappush(waiting, (record[0], number, record))
+        latest = max(latest, record[0])
+        while waiting[0][0] < latest - disorder:
+            yield heapq.heappop(waiting)[2]
+    while waiting:
+        yield heapq.heappop(waiting)[2]
 
 
 def _before(frames: int) -> str:

@@ -58,6 +58,19 @@ class Findings:
     remarks: list[str] = field(default_factory=list)
     """What could not be read, or was not captured."""
     frames: int = 0
+    latest: int = 0
+    """The latest stamp so far (ns)."""
+    backwards: int = 0
+    """The furthest that a frame's stamp lies before that of a frame ahead of it in the file (ns)."""
+    stamped_early: int = 0
+    """How many frames have a stamp before that of a frame ahead of them."""
+    without_stamp: int = 0
+    """Frames that the file gives no stamp; each counts as captured with the one before it."""
+
+    def steps_back(self, time: int) -> None:
+        """Note a frame whose stamp, `time`, is before the latest one."""
+        self.stamped_early += 1
+        self.backwards = max(self.backwards, self.latest - time)
 
 
 @dataclass(slots=True)
@@ -150,6 +163,10 @@ def _frame(body: bytes, section: _Section, found: Findings) -> Record:
         direction = _said_of_frame(options, section, found)
     found.frames += 1
     time = found.interfaces[where].clock(upper << 32 | lower)
+    if time >= found.latest:
+        found.latest = time
+    else:
+        found.steps_back(time)
     return time, where, body[20:end], length, direction
 
 
@@ -176,7 +193,8 @@ def _older_frame(kind: int, body: bytes, section: _Section, found: Findings) -> 
     (length,) = Struct(section.order + "I").unpack_from(body)
     captured = min(length, found.interfaces[section.first].longest or length, len(body) - 8)
     found.frames += 1
-    return 0, section.first, body[4 : 4 + captured], length, ""
+    found.without_stamp += 1
+    return found.latest, section.first, body[4 : 4 + captured], length, ""
 
 
 def _losses(body: bytes, section: _Section, found: Findings) -> None:

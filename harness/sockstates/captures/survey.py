@@ -59,7 +59,19 @@ class Survey:
 
 
 def survey(capture: CaptureFile) -> Survey:
-    """Follow every connection of the capture. Raises OSError; what is broken is remarked."""
+    """Follow every connection of the capture. Raises OSError; what is broken is remarked.
+
+    A file whose stamps are not in order is read once more, by them; so is then all that is read of
+    it later.
+    """
+    seen = _survey(capture)
+    if capture.found.backwards and not capture.disorder:
+        capture.disorder = capture.found.backwards
+        seen = _survey(capture)
+    return seen
+
+
+def _survey(capture: CaptureFile) -> Survey:
     seen = Survey()
     known, unpack = seen.following.known, _USUAL.unpack_from
     links: list[CapturedOn] = []

@@ -6,7 +6,8 @@ lies several times: where it was sent, where it was passed on, where it arrived.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Literal
 
@@ -17,6 +18,7 @@ from sockstates.record.timeline import LOOPBACK, HostNames, Timeline
 from sockstates.tcp.connection import Connection
 from sockstates.tcp.dissect import Malformed
 from sockstates.tcp.headers import LINK_LAYERS, Headers, addresses, read_headers
+from sockstates.tcp.segment import Address
 
 WHOLE = "capture"
 """Instead of a host's name, where one capture point is all there is."""
@@ -73,15 +75,41 @@ def _headers(data: bytes, link_type: int) -> Headers | None:
     return None
 
 
-def capture_timeline(capture: CaptureFile, connections: list[Connection], most: int) -> Timeline:
-    """The frames of some connections as a timeline, as many of each capture point as `most`.
+class _Membership:
+    """Says of each segment, in the order in which they were followed, which connection it is of.
 
-    Raises OSError. Of connections that used the same ports one after the
-    other each has what lies between its first and its last segment.
+    Connections between the same addresses and ports follow on each other: the first has as many
+    segments as were counted, the next one has those after it. In a capture of several hosts, where
+    a segment lies several times, each has what lies between its first and its last segment.
     """
-    spans: dict[frozenset[object], list[Connection]] = {}
-    for each in connections:
-        spans.setdefault(frozenset((each.source, each.destination)), []).append(each)
+
+    def __init__(self, every: Sequence[Connection], *, several: bool) -> None:
+        self._several = several
+        self._of: dict[frozenset[object], list[Connection]] = defaultdict(list)
+        for each in every:
+            self._of[frozenset((each.source, each.destination))].append(each)
+        self._left = {each.number: each.segments for each in every}
+
+    def of(self, ends: tuple[Address, Address], time: int) -> list[int]:
+        """The numbers of the connections that a segment of these ends may be of."""
+        own = self._of.get(frozenset(ends), [])
+        if self._several:
+            return [each.number for each in own if each.began <= time <= each.ended]
+        for each in own:
+            if self._left[each.number]:
+                self._left[each.number] -= 1
+                return [each.number]
+        return []
+
+
+def capture_timeline(
+    capture: CaptureFile, every: Sequence[Connection], chosen: Sequence[Connection], most: int
+) -> Timeline:
+    """The frames of the chosen connections as a timeline, as many of each capture point as `most`.
+
+    every: all the connections that following the capture found. Raises OSError.
+    """
+    wanted = {each.number for each in chosen}
     timeline = Timeline(title=capture.path.name)
     homes: dict[str, str] = {}
     several = False
@@ -89,11 +117,12 @@ def capture_timeline(capture: CaptureFile, connections: list[Connection], most: 
         link = capture.found.interfaces[interface]
         if number == 0:
             several = len(captured_hosts(capture)) > 1
+            membership = _Membership(every, several=several)
         headers = _headers(data, link.link_type)
         if headers is None:
             continue
         ends = addresses(headers.ends)
-        if not any(each.began <= time <= each.ended for each in spans.get(frozenset(ends), ())):
+        if wanted.isdisjoint(membership.of(ends, time)):
             continue
         host = link.name.partition(":")[0] if several else WHOLE
         sent = direction != "in" or not several

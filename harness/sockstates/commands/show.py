@@ -18,9 +18,12 @@ from pathlib import Path
 
 from sockstates.captures.file import CaptureFile, NotACapture, Sieve
 from sockstates.captures.libpcap import FileFilter, FilterRefused
+from sockstates.captures.pcapng_reader import Findings
 from sockstates.captures.survey import Survey, survey
 from sockstates.captures.view import WHOLE, capture_timeline, captured_hosts
+from sockstates.record.events import NANOSECONDS
 from sockstates.record.timeline import Timeline
+from sockstates.report.clock import duration
 from sockstates.report.connections_table import connections_table, interest, legend
 from sockstates.report.states import states_table
 from sockstates.report.text import ladder
@@ -163,13 +166,15 @@ def _show_capture(capture: CaptureFile, wish: Wish) -> Iterator[str]:
         yield from _table(chosen, wish)
         return
     yield from _wrapped([remark for each in chosen for remark in _missing(each)], wish.width)
-    timeline = capture_timeline(capture, chosen, wish.most)
+    timeline = capture_timeline(capture, seen.connections, chosen, wish.most)
     yield from _wrapped(tls_problems(timeline.wire), wish.width)
     yield ""
     yield from _drawn(timeline, wish, _inferred(timeline))
-    segments = sum(each.segments for each in chosen)
+    segments, drawn = sum(each.segments for each in chosen), len(timeline.wire)
     if segments > wish.most:
-        yield f"\nthe first {wish.most} of {segments} segments; --most {segments} draws them all"
+        yield f"\nthe first {drawn} of {segments} segments; --most {segments} draws them all"
+    elif drawn < segments:
+        yield f"\n! {segments - drawn} of the {segments} segments are not drawn"
     yield f"\n{connections_table(chosen, wish.width)}"
 
 
@@ -187,6 +192,7 @@ def _head(capture: CaptureFile, seen: Survey) -> str:
 def _remarks(capture: CaptureFile, seen: Survey) -> Iterator[str]:
     """What could not be read, or was not captured."""
     yield from capture.found.remarks
+    yield from _stamps(capture.found)
     if seen.malformed:
         yield f"{seen.malformed} frames contradict themselves or are cut short within their headers"
     for link_type, count in seen.not_read.items():
@@ -197,6 +203,33 @@ def _remarks(capture: CaptureFile, seen: Survey) -> Iterator[str]:
             f"captured on several interfaces ({names}): what passed two of them is in the file "
             "twice, and looks sent again"
         )
+
+
+def _stamps(found: Findings) -> Iterator[str]:
+    """What is wrong with the times at which frames are said to have been captured."""
+    if found.backwards:
+        yield (
+            f"the file's stamps are not in order: {counted(found.stamped_early, 'frame')} "
+            f"stamped up to {_exactly(found.backwards)} before a frame that comes earlier in the "
+            "file; what is shown is in the order of the stamps"
+        )
+    if found.without_stamp:
+        yield (
+            f"{counted(found.without_stamp, 'frame')} without a stamp: each is shown at that of "
+            "the frame before it"
+        )
+
+
+def _exactly(nanoseconds: int) -> str:
+    """A duration that may be much shorter than what `duration` rounds to."""
+    if nanoseconds < NANOSECONDS // 1000:
+        return f"{nanoseconds / 1000:g} us"
+    return duration(nanoseconds / NANOSECONDS)
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 frame is``, ``3 frames are``."""
+    return f"{count} {noun} is" if count == 1 else f"{count} {noun}s are"
 
 
 def _missing(connection: Connection) -> Iterator[str]:

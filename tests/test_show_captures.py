@@ -1,0 +1,75 @@
+"""`sockstates show` of captures from anywhere: what it counts, what it draws, what it says of both.
+
+Every capture is made here. tests/test_show.py has the command itself.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from sockstates.__main__ import main
+from tests.made_captures import Stamped, write_stamped
+from tests.recorded import Written, frame_octets
+
+CLIENT, SERVER = ("10.0.0.1", 40000), ("10.0.0.2", 80)
+CONVERSATION = [
+    (0, CLIENT, SERVER, Written("S", 100)),
+    (10_000, SERVER, CLIENT, Written("S.", 500, 101)),
+    (10_100, CLIENT, SERVER, Written(".", 101, 501)),
+    (11_000, CLIENT, SERVER, Written("P.", 101, 501, b"x" * 100)),
+    (21_000, SERVER, CLIENT, Written(".", 501, 201)),
+    (30_000, CLIENT, SERVER, Written("F.", 201, 501)),
+    (40_000, SERVER, CLIENT, Written("F.", 501, 202)),
+    (40_100, CLIENT, SERVER, Written(".", 202, 502)),
+]
+"""Microsecond, from, to, what it says: eight segments, nothing repeated."""
+
+
+def conversation(later: int = 0) -> list[Stamped]:
+    return [(later + time, frame_octets(*said)) for time, *said in CONVERSATION]
+
+
+def shown(capsys: pytest.CaptureFixture[str], path: Path, *arguments: str, width: int = 100) -> str:
+    """What is printed, with each `!` line unfolded."""
+    assert main(["show", str(path), *arguments, "--width", str(width)]) == 0
+    said = capsys.readouterr()
+    assert not said.err
+    return re.sub(r"\n  (?=\S)(?! *\d+\.\d)", " ", said.out)
+
+
+def arrows(text: str) -> int:
+    return len(re.findall(r"--+>\||\|<--+", text))
+
+
+class TestOrder:
+    @pytest.mark.parametrize("early", [1, 150, 2_000_000])
+    def test_what_is_counted_is_drawn_in_the_order_of_the_stamps(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], early: int
+    ) -> None:
+        frames = conversation(5_000_000)
+        frames[1] = frames[0][0] - early, frames[1][1]
+        text = shown(capsys, write_stamped(tmp_path / "early.pcap", frames))
+        assert arrows(text) == 8
+        assert "8 segments of 1 TCP connection" in text
+        assert "again" not in text.partition("\n\nno.")[0]
+        assert text.count("the file's stamps are not in order: 1 frame is stamped up to") == 1
+        assert {1: "1 us", 150: "150 us", 2_000_000: "2.00 s"}[early] in text
+        first = next(line for line in text.splitlines() if "|" in line)
+        assert "[S.]" in first
+
+    def test_the_last_segments_of_a_connection_are_drawn_when_they_are_stamped_early(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Two connections in the same ports, put into the file one after the other, backwards."""
+        frames = [*conversation(9_000_000), *conversation()]
+        text = shown(capsys, write_stamped(tmp_path / "two.pcap", frames))
+        assert arrows(text) == 16
+        assert "8 frames are stamped up to 9.04 s before" in text
+
+    def test_of_a_file_in_order_nothing_is_said(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        text = shown(capsys, write_stamped(tmp_path / "base.pcap", conversation()))
+        assert arrows(text) == 8
+        assert "!" not in text
