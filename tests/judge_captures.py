@@ -49,6 +49,10 @@ KNOWN_DIFFERENCES: dict[str, tuple[When, set[str]]] = {
         ),
         {"retransmission", "fast_retransmission", "out_of_order"},
     ),
+    "tshark counts a SYN-ACK's new number from the RST that refused the SYN before it": (
+        lambda here, there, _: here.renumbered or there.renumbered,
+        set(ANALYSIS.values()) | {"duplicate_ack_num"},
+    ),
     "tshark keeps 0 for a number that it does not know, so one that is 0 is not known to it": (
         lambda here, there, _: (
             0 in (here.next, here.contiguous, there.acknowledged, there.contiguous)

@@ -27,7 +27,10 @@ CONVERSATION = [
 
 
 def conversation(later: int = 0) -> list[Stamped]:
-    return [(later + time, frame_octets(*said)) for time, *said in CONVERSATION]
+    return [
+        (later + time, frame_octets(source, target, said))
+        for time, source, target, said in CONVERSATION
+    ]
 
 
 def shown(capsys: pytest.CaptureFixture[str], path: Path, *arguments: str, width: int = 100) -> str:
@@ -73,3 +76,37 @@ class TestOrder:
         text = shown(capsys, write_stamped(tmp_path / "base.pcap", conversation()))
         assert arrows(text) == 8
         assert "!" not in text
+
+
+class TestRefusedThenAccepted:
+    @pytest.mark.parametrize("number", [5, 2**31 - 5, 2**31 + 5, 3_000_000_000, 2**32 - 2])
+    @pytest.mark.parametrize("refusals", [1, 3])
+    def test_nothing_is_sent_again_but_the_syn(
+        self,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+        number: int,
+        refusals: int,
+    ) -> None:
+        """RST's number is 0 where no connection is, and the SYN-ACK's has nothing to do with it."""
+        said = [
+            (CLIENT, SERVER, Written("S", 100)),
+            (SERVER, CLIENT, Written("R.", 0, 101)),
+        ] * refusals + [
+            (CLIENT, SERVER, Written("S", 100)),
+            (SERVER, CLIENT, Written("S.", number, 101)),
+            (CLIENT, SERVER, Written(".", 101, (number + 1) % 2**32)),
+            (SERVER, CLIENT, Written("P.", (number + 1) % 2**32, 101, b"x" * 100)),
+            (SERVER, CLIENT, Written("P.", (number + 101) % 2**32, 101, b"x" * 100)),
+            (CLIENT, SERVER, Written(".", 101, (number + 201) % 2**32)),
+        ]
+        frames = [(place * 300_000, frame_octets(*each)) for place, each in enumerate(said)]
+        text = shown(capsys, write_stamped(tmp_path / "refused.pcap", frames))
+        drawn = [line for line in text.splitlines() if "again" in line and "|" in line]
+        assert len(drawn) == refusals
+        assert all("[S] seq 0, again" in line for line in drawn)
+        assert arrows(text) == len(frames)
+        assert "[S.] seq 0, ack 1 --" in text
+        assert "[P.] seq 1:101" in text
+        assert "not captured" not in text
+        assert text.count("(SYN_RECV)") == 1

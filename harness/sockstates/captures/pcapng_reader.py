@@ -61,7 +61,7 @@ class Findings:
     latest: int = 0
     """The latest stamp so far (ns)."""
     backwards: int = 0
-    """The furthest that a frame's stamp lies before that of a frame ahead of it in the file (ns)."""
+    """How far at most a stamp lies before that of a frame ahead of it in the file (ns)."""
     stamped_early: int = 0
     """How many frames have a stamp before that of a frame ahead of them."""
     without_stamp: int = 0

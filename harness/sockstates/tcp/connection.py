@@ -42,6 +42,7 @@ class Direction:
         "next",
         "next_at",
         "octets",
+        "renumbered",
         "scale",
         "segments",
         "shift",
@@ -80,6 +81,19 @@ class Direction:
         """Its last segment."""
         self.segments = 0
         self.octets = 0
+        self.renumbered = False
+        """Whether its SYN-ACK had another number than what it had sent before."""
+
+    def renumber(self, sequence: int) -> None:
+        """Begin to count at its SYN-ACK: what it sent before has nothing to do with this number.
+
+        Before it there was an RST that refused the same SYN (its number is 0 where there is no
+        connection, RFC 9293, 3.10.7.1), or a connection whose successor's SYN was not captured.
+        """
+        self.base = sequence
+        self.next = self.contiguous = self.unanswered = None
+        self.duplicates = 0
+        self.renumbered = True
 
 
 class Connection:

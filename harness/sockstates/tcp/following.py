@@ -99,9 +99,9 @@ class Following:
             if reused and not bits & ACK:
                 place = self._begin(ends, said.time)
                 place[0].reused = True
-            elif bits & ACK:
-                place[1].base = sequence  # where it differs, its own SYN was not captured
-            else:
+            elif reused:
+                place[1].renumber(sequence)
+            elif not bits & ACK:
                 place[1].next = place[1].contiguous  # an RST may have been ahead (RFC 9293, 3.10.7)
         if bits & (FIN | RST):
             place[0].telling += tell_latest(place[0])
