@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sockstates.lab import Host, Lab
+from sockstates import Host, Lab
 from sockstates.record.events import FramesLost
 
 FLOOD = Path(__file__).with_name("flood.py")

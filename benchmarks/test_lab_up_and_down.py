@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from sockstates.lab import Sandbox, open_lab
+from sockstates import Sandbox, open_lab
 
 ROUNDS = 30
 WISHED_MILLISECONDS = 20.0

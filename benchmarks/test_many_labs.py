@@ -5,8 +5,7 @@ from typing import Any
 
 import psutil
 
-from sockstates import ESTABLISHED
-from sockstates.lab import Lab, Sandbox, open_lab
+from sockstates import ESTABLISHED, Lab, Sandbox, open_lab
 
 LABS = 100
 

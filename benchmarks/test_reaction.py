@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from sockstates import ESTABLISHED
-from sockstates.lab import Host, Lab
+from sockstates import ESTABLISHED, Host, Lab
 
 CONNECTIONS = 50
 MOST_MILLISECONDS = 5.0

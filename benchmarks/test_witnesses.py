@@ -14,8 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from sockstates import CLOSED, ESTABLISHED, TIME_WAIT
-from sockstates.lab import Lab, Sandbox, open_lab
+from sockstates import CLOSED, ESTABLISHED, TIME_WAIT, Lab, Sandbox, open_lab
 
 ROUNDS = 40
 MOST_MILLISECONDS_MORE = 10.0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sockstates.lab import Lab
+from sockstates import Lab
 from sockstates.programs import find_program
 
 NGINX_CONFIGURATION = """\

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from sockstates import Segment
 from sockstates.captures.file import CaptureFile
 from sockstates.tcp.connection import Direction
 from sockstates.tcp.dissect import Malformed
@@ -16,7 +17,6 @@ from sockstates.tcp.following import Followed, Following
 from sockstates.tcp.following_rules import FAST, TOLD
 from sockstates.tcp.headers import read_segment
 from sockstates.tcp.marks import SENT_AGAIN, Mark
-from sockstates.tcp.segment import Segment
 
 ANALYSIS = {
     Mark.RETRANSMISSION: "retransmission",

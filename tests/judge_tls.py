@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from sockstates import Segment
 from sockstates.captures.file import CaptureFile
 from sockstates.tcp.dissect import Malformed
 from sockstates.tcp.headers import read_segment
-from sockstates.tcp.segment import Segment
 from sockstates.tls import Conversation, Message, conversations
 from sockstates.tls.hello import read_client_hello, read_server_hello
 from sockstates.tls.messages import CERTIFICATE, CLIENT_HELLO, SERVER_HELLO, read_certificates

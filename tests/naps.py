@@ -28,7 +28,7 @@ from typing import Any
 
 import pytest
 
-from sockstates.lab.lab import Lab
+from sockstates import Lab
 from sockstates.sandbox.agent.agent import Agent, Description
 from sockstates.sandbox.client import sandbox
 from sockstates.sandbox.client.line import Line

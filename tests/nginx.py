@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sockstates.lab import Host, Program
+from sockstates import Host, Program
 
 CONFIGURATION = """\
 daemon off;

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import pytest
 
-from sockstates.lab import Host, Lab, Sandbox, open_lab
+from sockstates import Host, Lab, Sandbox, open_lab
 from sockstates.record.timeline import EndpointKey
 from sockstates.sandbox.network.topology import Family
 from tests.awake_processors import awake_processors

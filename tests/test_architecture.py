@@ -26,6 +26,7 @@ TCP, TLS, RECORD, EVIDENCE, CAPTURES, LEDGER, CATALOGUE, REPORT, LAB, VIRTUAL, C
         *("lab", "virtual", "commands", "plugin"),
     )
 )
+FACE = "sockstates"
 SANDBOX = "sockstates.sandbox"
 AGENT, NETWORK, WITNESSES, RULES, CLIENT = (
     f"{SANDBOX}.{name}" for name in ("agent", "network", "witnesses", "rules", "client")
@@ -51,14 +52,14 @@ ARROWS: dict[str, set[str]] = {
     COMMANDS: {CAPTURES, CLIENT, EVIDENCE, LAB, NETWORK, RECORD, REPORT, TCP, VIRTUAL},
     PLUGIN: {
         *(CATALOGUE, CLIENT, COMMANDS, EVIDENCE, LAB, LEDGER, NETWORK, RECORD, REPORT, RULES, TCP),
-        VIRTUAL,
+        *(FACE, VIRTUAL),
     },
 }
 """Part of the house -> the other parts that it may know."""
 ANYBODY_KNOWS = {f"sockstates.{name}" for name in ("system", "programs", "terminal")}
 """What this machine is, where its programs lie, and what makes text harmless."""
 EXCEPTIONS = {(CLIENT, LAB): "the line names the lab and the capture that it belongs to"}
-SCENARIOS_KNOW = {"sockstates", LAB, EVIDENCE, RECORD, TCP, TLS}
+SCENARIOS_KNOW = {FACE, LAB, EVIDENCE, RECORD, TCP, TLS}
 BORN_IN = f"{SANDBOX}.process"
 """The recording half is this module and all that it imports."""
 NOT_PURE = {
@@ -117,7 +118,7 @@ def test_arrows_run_one_way(part: str) -> None:
         (TCP, "import sockstates.sandbox.network.gate"),
         (TCP, "from sockstates.tls import read"),
         (TLS, "from sockstates.record.timeline import Timeline"),
-        (EVIDENCE, "from sockstates.lab import Lab"),
+        (EVIDENCE, "from sockstates import Lab"),
         (LEDGER, "from sockstates.record.timeline import Timeline"),
         (CATALOGUE, "from sockstates.sandbox.network.settings import PINNED"),
         (EVIDENCE, "from ..lab import capture"),
@@ -125,7 +126,7 @@ def test_arrows_run_one_way(part: str) -> None:
         (LAB, "from sockstates.report import pcapng"),
         (LAB, "from sockstates import plugin"),
         (LAB, "from sockstates.virtual import kernels"),
-        (VIRTUAL, "from sockstates.lab import Lab"),
+        (VIRTUAL, "from sockstates import Lab"),
         (VIRTUAL, "from sockstates.record.events import Event"),
     ],
 )

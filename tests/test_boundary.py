@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sockstates.lab import Host
+from sockstates import Host
 from sockstates.sandbox import boundary
 from sockstates.sandbox.network import namespaces
 from tests.own_namespace import in_own_namespace

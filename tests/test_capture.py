@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from sockstates import ESTABLISHED
-from sockstates.lab import Host, Lab
+from sockstates import ESTABLISHED, Host, Lab
 from sockstates.record.frames import CapturedFrame
 from sockstates.sandbox.network import gate
 from sockstates.sandbox.witnesses.capture import Capture, FrameReader

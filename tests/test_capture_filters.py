@@ -10,11 +10,8 @@ from typing import NamedTuple
 
 import pytest
 
+from sockstates import Direction, FilteredCapture, Host, Lab, LabError, Program
 from sockstates.captures.file import CaptureFile
-from sockstates.lab import Host, Lab
-from sockstates.lab.filtered_capture import Direction, FilteredCapture
-from sockstates.lab.program import Program
-from sockstates.sandbox.client.errors import LabError
 from tests.probe_traffic import send
 
 pytestmark = pytest.mark.programs("tcpdump", "ping")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sockstates import CLOSE_WAIT, ESTABLISHED, FIN_WAIT1, FIN_WAIT2
+from sockstates import CLOSE_WAIT, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, Host
 from sockstates.evidence.expectations import EndpointLooks, moment_of_both
 from sockstates.evidence.verdicts import ExpectationFailed
-from sockstates.lab import Host
 from sockstates.record.events import SocketSeen
 from sockstates.record.timeline import Timeline
 from sockstates.tcp.segment import Address

@@ -4,9 +4,19 @@ import sys
 
 import pytest
 
-from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, TIME_WAIT, ExpectationFailed
+from sockstates import (
+    CLOSE_WAIT,
+    CLOSED,
+    ESTABLISHED,
+    FIN_WAIT2,
+    TIME_WAIT,
+    Connection,
+    ExpectationFailed,
+    Host,
+    Lab,
+    LabError,
+)
 from sockstates.evidence.verdicts import Inconclusive
-from sockstates.lab import Connection, Host, Lab, LabError
 from sockstates.record.events import RuleChanged
 from sockstates.record.kernel_events import FlowChanged, RecordsLost
 

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from sockstates import ESTABLISHED, SYN_RECV
+from sockstates import ESTABLISHED, SYN_RECV, Host, Lab, LabError, Wire
 from sockstates.evidence.doubts import contradictions
 from sockstates.evidence.verdicts import ExpectationFailed
-from sockstates.lab import Host, Lab, LabError, Wire
 from sockstates.record.events import CounterRead, RuleChanged, SegmentCrafted
 from sockstates.report.ladder import ladder
 from sockstates.report.words import event_text

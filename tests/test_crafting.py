@@ -10,6 +10,7 @@ from scapy.layers.inet import IP, TCP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 
+from sockstates import Segment
 from sockstates.tcp.crafting import (
     USUAL_WINDOW,
     CraftingError,
@@ -20,7 +21,7 @@ from sockstates.tcp.crafting import (
 )
 from sockstates.tcp.dissect import dissect
 from sockstates.tcp.notation import format_segment
-from sockstates.tcp.segment import Address, Segment
+from sockstates.tcp.segment import Address
 
 ENDS = {
     4: (Address("10.0.0.1", 40000), Address("10.0.0.2", 80)),

@@ -18,9 +18,10 @@ from scapy.layers.inet6 import (
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Raw
 
+from sockstates import Segment
 from sockstates.tcp.dissect import Malformed, dissect
 from sockstates.tcp.links import ETHERNET, RAW_IP
-from sockstates.tcp.segment import Address, Segment, flags_from_bits
+from sockstates.tcp.segment import Address, flags_from_bits
 
 WORD, HALF = st.integers(0, 2**32 - 1), st.integers(0, 2**16 - 1)
 ETHERNET_HEADER = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")

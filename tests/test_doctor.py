@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sockstates import programs
+from sockstates import Host, programs
 from sockstates.commands.doctor.facts import (
     MOST_NETWORK_NAMESPACES,
     MOST_USER_NAMESPACES,
@@ -20,7 +20,6 @@ from sockstates.commands.doctor.facts import (
 from sockstates.commands.doctor.findings import Verdict, examine, will_run
 from sockstates.commands.doctor.page import WIDTH, draw
 from sockstates.commands.doctor.permissions import Elsewhere
-from sockstates.lab.host import Host
 from sockstates.programs import PACKAGES
 from sockstates.sandbox.client.sandbox import _is_refusal
 from tests.passages_shown import IS_MACHINES_ROOT

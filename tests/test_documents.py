@@ -91,7 +91,6 @@ FIXTURES_OF_TLS = "programs, identity, without_extended_master_secret"
 HEAD = """
 import pytest
 from sockstates import *
-from sockstates.lab import *
 """
 
 
@@ -102,6 +101,7 @@ def scenario(piece: Block) -> str:
         fixtures += f", {FIXTURES_OF_TLS}"
         head += f"from scenarios.https.conftest import authority, {FIXTURES_OF_TLS}\n"
         head += "from sockstates.tls.decryption import decrypt\n"
+        head += 'pytestmark = pytest.mark.programs("openssl")\n'
     body = STANDS_ON[piece.section] + re.sub(r"^    ", "", piece.text, flags=re.MULTILINE)
     return f"{head}\n\ndef test_piece({fixtures}):\n{indent(body, '    ')}"
 
@@ -121,7 +121,7 @@ def test_what_people_copy_works_on_a_machine_of_any_speed(
     runs: Runs, monkeypatch: pytest.MonkeyPatch, block: Block
 ) -> None:
     text = block.text if block.is_whole else scenario(block)
-    programs = ["openssl"] if block.section == "TLS" else programs_of(text)
+    programs = programs_of(text)
     for advice in filter(None, map(missing_program, programs)):
         pytest.skip(advice)
     path = runs.folder / block.path

@@ -12,10 +12,21 @@ from select import POLLIN, POLLOUT, POLLRDHUP
 
 import pytest
 
-from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, LISTEN, SYN_SENT, State
+from sockstates import (
+    CLOSE_WAIT,
+    CLOSED,
+    ESTABLISHED,
+    FIN_WAIT2,
+    LISTEN,
+    SYN_SENT,
+    Connection,
+    Host,
+    Lab,
+    LabError,
+    State,
+    Wire,
+)
 from sockstates.evidence.verdicts import ExpectationFailed, Inconclusive
-from sockstates.lab import Host, Lab, LabError, Wire
-from sockstates.lab.connection import Connection
 
 pytestmark = pytest.mark.families("ipv4")
 

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sockstates import Segment
 from sockstates.tcp.explanation import explain
 from sockstates.tcp.matching import Mismatch, match
 from sockstates.tcp.notation import parse_pattern
-from sockstates.tcp.segment import Address, Segment
+from sockstates.tcp.segment import Address
 from tests.test_matching import HOSTS, SMALL, SMALL_LINES, TALK, J, mismatched
 
 

@@ -4,9 +4,8 @@ import sys
 
 import pytest
 
-from sockstates import ESTABLISHED, SYN_SENT
+from sockstates import ESTABLISHED, SYN_SENT, Connection, Host, Lab
 from sockstates.evidence.decisions import decided_segments
-from sockstates.lab import Connection, Host, Lab
 from sockstates.record.events import RuleChanged
 from sockstates.record.kernel_events import FilterDecided, RecordsLost, WitnessJoined
 from sockstates.sandbox.rules import parse

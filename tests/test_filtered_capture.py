@@ -7,15 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from sockstates import ESTABLISHED, Inconclusive
+from sockstates import ESTABLISHED, Direction, Host, Inconclusive, Lab, LabError
 from sockstates.captures import libpcap
 from sockstates.captures.file import CaptureFile
 from sockstates.captures.pcapng_writer import CaptureInterface, pcapng_blocks
-from sockstates.lab import Host, Lab
-from sockstates.lab.filtered_capture import Direction
 from sockstates.record.events import CaptureChosen, FramesLost
 from sockstates.report.folder import write_folder
-from sockstates.sandbox.client.errors import LabError
 from sockstates.sandbox.witnesses import chosen_captures
 from sockstates.tcp.links import COOKED_2, ETHERNET
 from sockstates.tcp.tcpdump_output import Style

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sockstates.lab import Host, Lab
+from sockstates import Host, Lab
 from sockstates.record.events import FramesLost, RuleChanged, SocketSeen, Step, SysctlSet
 from sockstates.record.kernel_events import StateChanged
 from sockstates.record.timeline import Timeline

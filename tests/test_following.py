@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from sockstates import Segment
 from sockstates.captures.file import CaptureFile
 from sockstates.captures.survey import survey
 from sockstates.tcp.connection import Connection
@@ -10,7 +11,7 @@ from sockstates.tcp.headers import read_segment
 from sockstates.tcp.inference import infer_states
 from sockstates.tcp.marks import WORDS, Mark
 from sockstates.tcp.options import WINDOW_SCALE, Option
-from sockstates.tcp.segment import Address, Segment, add
+from sockstates.tcp.segment import Address, add
 from sockstates.tcp.states import State
 from tests.large_capture import write
 from tests.made_captures import made, write_pcap

@@ -14,7 +14,7 @@ from types import ModuleType
 
 import pytest
 
-from sockstates.lab import Host
+from sockstates import Host
 from sockstates.sandbox.network import gate
 from tests.gate_exceptions import (
     READS_FRAMES,

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from sockstates.lab import Host
+from sockstates import Host
 from sockstates.sandbox.network.groups import CALLS
 from tests.module_trees import PROJECT
 

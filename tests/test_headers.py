@@ -11,6 +11,7 @@ from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6
 from scapy.layers.l2 import ARP, CookedLinux, CookedLinuxV2, Dot1AD, Dot1Q, Ether
 from scapy.packet import Packet, Raw
 
+from sockstates import Segment
 from sockstates.captures.file import CaptureFile
 from sockstates.tcp.dissect import Malformed, dissect
 from sockstates.tcp.headers import LINK_LAYERS, addresses, read_headers, read_segment, turned
@@ -25,7 +26,6 @@ from sockstates.tcp.links import (
     RAW_IPV4,
     RAW_IPV6,
 )
-from sockstates.tcp.segment import Segment
 from tests.real_captures import over_real_captures, real_captures
 
 HALF, WORD = st.integers(0, 2**16 - 1), st.integers(0, 2**32 - 1)

@@ -8,9 +8,8 @@ import sys
 
 import pytest
 
-from sockstates import ESTABLISHED, TIME_WAIT
+from sockstates import ESTABLISHED, TIME_WAIT, Host
 from sockstates.evidence.verdicts import ExpectationFailed
-from sockstates.lab import Host
 from sockstates.tcp.segment import Address
 
 pytestmark = pytest.mark.families("ipv4")

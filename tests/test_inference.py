@@ -2,8 +2,9 @@
 
 import pytest
 
+from sockstates import Segment
 from sockstates.tcp.inference import Inferred, infer_states
-from sockstates.tcp.segment import Address, Segment
+from sockstates.tcp.segment import Address
 from sockstates.tcp.transitions import Event
 
 A, B = Address("10.0.0.1", 40000), Address("10.0.0.2", 80)

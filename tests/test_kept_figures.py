@@ -4,8 +4,7 @@ import errno
 
 import pytest
 
-from sockstates import CLOSED, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, LISTEN
-from sockstates.lab import Host, Lab, LabError
+from sockstates import CLOSED, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, LISTEN, Host, Lab, LabError
 from sockstates.record.events import Figure
 from sockstates.report.text import text_timeline
 

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sockstates import ESTABLISHED
+from sockstates import ESTABLISHED, Host, HostGone, Lab, LabError, Sandbox, open_lab
 from sockstates.evidence.verdicts import Inconclusive
-from sockstates.lab import Host, HostGone, Lab, LabError, Sandbox, open_lab
 from sockstates.record.events import NANOSECONDS, ClockStepped, FramesLost, Step, SysctlSet
 
 SIDE_BY_SIDE = 20

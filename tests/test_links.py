@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from sockstates import SYN_SENT
+from sockstates import SYN_SENT, Host, KernelLacks, Lab, LabError, Wire
 from sockstates.evidence.held_back import holds_back
-from sockstates.lab import Host, KernelLacks, Lab, LabError, Wire, link
+from sockstates.lab import link
 from sockstates.record.events import SysctlSet
 from sockstates.sandbox.agent import netem
 from sockstates.sandbox.agent.netem import Emulation

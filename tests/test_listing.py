@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from sockstates import Host
 from sockstates.evidence.listing import (
     ListedSocket,
     Listing,
@@ -14,7 +15,6 @@ from sockstates.evidence.listing import (
     read_ss,
 )
 from sockstates.evidence.verdicts import ExpectationFailed
-from sockstates.lab import Host
 from sockstates.record.events import SocketSeen
 from sockstates.record.timeline import Timeline
 from sockstates.tcp.segment import Address

@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sockstates import Segment
 from sockstates.tcp.explanation import explain
 from sockstates.tcp.matching import Match, Mismatch, UnknownHost, match
 from sockstates.tcp.notation import parse_pattern
 from sockstates.tcp.options import Option
 from sockstates.tcp.pattern import Gap, Pattern
-from sockstates.tcp.segment import Address, Segment
+from sockstates.tcp.segment import Address
 
 CLIENT, SERVER = Address("10.0.0.1", 43210), Address("10.0.0.2", 16868)
 HOSTS = {"client": ["10.0.0.1", "fd00::1"], "server": ["10.0.0.2", "fd00:0::2"]}

@@ -5,9 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sockstates import CLOSING, ESTABLISHED, ExpectationFailed
-from sockstates.lab import Host, Lab, LabError
-from sockstates.lab.connection import Connection
+from sockstates import CLOSING, ESTABLISHED, Connection, ExpectationFailed, Host, Lab, LabError
 from sockstates.sandbox.rules.errors import RuleSyntaxError, UnknownHostError
 from sockstates.tcp.matching import UnknownHost
 from sockstates.tcp.reading import NotationError

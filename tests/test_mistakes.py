@@ -11,10 +11,7 @@ import socket
 import pytest
 
 import sockstates
-import sockstates.lab
-from sockstates import ESTABLISHED
-from sockstates.lab import Host, Lab
-from sockstates.lab.connection import Connection
+from sockstates import ESTABLISHED, Connection, Host, Lab
 from sockstates.plugin.tracebacks import SPEAK_FOR_THEMSELVES
 from tests.scenario_runs import Runs, runs
 
@@ -147,7 +144,7 @@ def test_a_state_in_another_spelling_is_none(connection: Connection, spelling: s
 
 def test_what_is_no_request_at_all_does_not_end_a_host(lab: Lab, client: Host) -> None:
     for request in ("sysctl", "socket", "start", "rule", "watch", "none_such"):
-        with pytest.raises(sockstates.lab.LabError, match=f"cannot do this \\({request}\\)"):
+        with pytest.raises(sockstates.LabError, match=f"cannot do this \\({request}\\)"):
             client.ask(request, wrong=[None])
     lab.settle()
 
@@ -156,9 +153,9 @@ FILES = {
     "from sockstates import ESTABLISHED\ndef test_it(lab, client, server):\n    CLOSE_WAIT": (
         "CLOSE_WAIT is not imported: from sockstates import CLOSE_WAIT"
     ),
-    "def test_it(lab: Lab): pass": "Lab is not imported: from sockstates.lab import Lab",
+    "def test_it(lab: Lab): pass": "Lab is not imported: from sockstates import Lab",
     "from sockstates import FIN_WAIT3\ndef test_it(lab): pass": "Did you mean FIN_WAIT1 or FIN_W",
-    "from sockstates import Lab\ndef test_it(lab): pass": "from sockstates.lab import Lab",
+    "from sockstates import Lab\ndef test_it(lab): pass": "from sockstates import Lab",
     "import pytest\n@pytest.mark.clams('T1')\ndef test_it(lab): pass": "pytest.mark.claims?",
     "def test_it(lab, sever): pass": "Did you mean the fixture server?",
     "def test_it(httpserver, lab): pass": "fixture 'httpserver' not found",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sockstates.lab import Host, Lab, LabError
+from sockstates import Host, Lab, LabError
 from sockstates.record.events import SysctlSet
 from sockstates.tcp.sizes import announced_mss, most_data
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from sockstates import Host, Lab, LabError
 from sockstates.__main__ import main
 from sockstates.evidence.netstat import netstat_table
 from sockstates.evidence.sockets_at import MomentNotRecorded, last_certain
-from sockstates.lab import Host, Lab, LabError
 from sockstates.record.events import ProcessSeen, SocketSeen, Step
 from sockstates.record.kernel_events import SocketGlanced
 from sockstates.record.timeline import Timeline

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from sockstates import Host
 from sockstates.evidence.verdicts import ExpectationFailed
-from sockstates.lab import Host
 from tests.nginx import start_nginx
 
 pytestmark = [pytest.mark.families("ipv4"), pytest.mark.programs("nginx")]

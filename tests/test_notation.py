@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sockstates import Segment
 from sockstates.tcp.matching import Match, match
 from sockstates.tcp.notation import (
     ABSOLUTE,
@@ -15,7 +16,7 @@ from sockstates.tcp.notation import (
 )
 from sockstates.tcp.options import Option
 from sockstates.tcp.pattern import Endpoint, ExpectedOption, Gap, Line, Number
-from sockstates.tcp.segment import FLAG_LETTERS, Address, Segment, order_flags
+from sockstates.tcp.segment import FLAG_LETTERS, Address, order_flags
 
 WORD, HALF = st.integers(0, 2**32 - 1), st.integers(0, 2**16 - 1)
 LETTER = st.from_regex(r"[A-Z][A-Za-z0-9_]{0,4}", fullmatch=True)

@@ -18,9 +18,9 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
+from sockstates import Host, Lab
 from sockstates.captures.file import CaptureFile
 from sockstates.captures.pcapng_writer import write_pcapng
-from sockstates.lab import Host, Lab
 from sockstates.record.frames import CapturedFrame
 from sockstates.report.folder import write_folder
 from sockstates.tcp.dissect import dissect

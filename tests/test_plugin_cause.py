@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from sockstates.lab import Host, Lab
+from sockstates import Host, Lab
 from sockstates.lab.link import lacking_netem
 from sockstates.lab.withholding import VERBS, Cause, Withholding
 from tests.cause_scenarios import DROPPED, EVERY_VERB, INDIFFERENT

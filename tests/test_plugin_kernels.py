@@ -2,7 +2,7 @@
 
 import pytest
 
-from sockstates.lab import Lab
+from sockstates import Lab
 from sockstates.plugin.kernels import lacking_setting, too_old, version_order
 from tests.scenario_runs import Runs, runs
 

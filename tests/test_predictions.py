@@ -11,9 +11,19 @@ import struct
 
 import pytest
 
-from sockstates import CLOSED, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, SYN_RECV, TIME_WAIT
+from sockstates import (
+    CLOSED,
+    ESTABLISHED,
+    FIN_WAIT1,
+    FIN_WAIT2,
+    SYN_RECV,
+    TIME_WAIT,
+    WRITE,
+    Endpoint,
+    Host,
+    Lab,
+)
 from sockstates.evidence.verdicts import ExpectationFailed
-from sockstates.lab import WRITE, Endpoint, Host, Lab
 from sockstates.lab.predicted import kernel
 from sockstates.system import VIRTUAL
 from sockstates.tcp.kernel_settings import IPV4, OPTIONS

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sockstates import CLOSED, ESTABLISHED, LISTEN
+from sockstates import CLOSED, ESTABLISHED, LISTEN, Host, Lab, LabError, Sandbox, open_lab
 from sockstates.evidence.verdicts import ExpectationFailed
-from sockstates.lab import Host, Lab, LabError, Sandbox, open_lab
 from sockstates.programs import PACKAGES_BY_PROGRAM, find_program, missing_program, search_path
 from sockstates.sandbox.agent.program_streams import LARGEST_OUTPUT
 from sockstates.sandbox.agent.programs import program_environment

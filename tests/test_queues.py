@@ -2,8 +2,7 @@
 
 import pytest
 
-from sockstates import ESTABLISHED, SYN_RECV, SYN_SENT
-from sockstates.lab import Host, Lab
+from sockstates import ESTABLISHED, SYN_RECV, SYN_SENT, Host, Lab
 from sockstates.tcp.queues import Next, Queue, accept_queue, longest_queue, syn_queue
 
 FIRST_PORT = 40000

@@ -1,11 +1,10 @@
 """A state and a segment: after, before, or between two samples, where nobody can tell."""
 
-from sockstates import CLOSE_WAIT, ESTABLISHED
+from sockstates import CLOSE_WAIT, ESTABLISHED, Segment
 from sockstates.evidence.durations import Decision
 from sockstates.evidence.passages import Stage, stages
 from sockstates.evidence.relations import as_captured_at, came_after, came_before, entered
 from sockstates.evidence.testimony import Sought, explain_order
-from sockstates.tcp.segment import Segment
 from tests.recorded import START, Written, at, empty_timeline, sends
 from tests.recorded_witnesses import CLIENT, KEY, SERVER, samples, traced
 

@@ -5,9 +5,8 @@ import sys
 
 import pytest
 
-from sockstates import CLOSED, ESTABLISHED, SYN_SENT
+from sockstates import CLOSED, ESTABLISHED, SYN_SENT, Connection, Host, Lab, Wire
 from sockstates.evidence.decisions import decided_segments
-from sockstates.lab import Connection, Host, Lab, Wire
 from sockstates.report.delivery import lost_segments
 from sockstates.report.ladder import ladder
 from sockstates.report.segment_remarks import segment_remarks

@@ -4,9 +4,8 @@ import errno
 
 import pytest
 
-from sockstates import ESTABLISHED, SYN_SENT
+from sockstates import ESTABLISHED, SYN_SENT, Host, Lab, LabError
 from sockstates.evidence.held_back import holds_back
-from sockstates.lab import Host, Lab, LabError
 from sockstates.record.events import SysctlSet
 
 

@@ -6,11 +6,9 @@ import sys
 
 import pytest
 
-from sockstates import CLOSED, ESTABLISHED, LISTEN, SYN_SENT, TIME_WAIT
+from sockstates import CLOSED, ESTABLISHED, LISTEN, SYN_SENT, TIME_WAIT, Host, Lab, Program
 from sockstates.evidence.sockets_at import sockets_at
 from sockstates.evidence.verdicts import ExpectationFailed
-from sockstates.lab import Host, Lab
-from sockstates.lab.program import Program
 
 pytestmark = pytest.mark.families("ipv4")
 

@@ -7,8 +7,17 @@ from itertools import pairwise
 
 import pytest
 
-from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, LISTEN, SYN_SENT, TIME_WAIT
-from sockstates.lab import Host, Lab
+from sockstates import (
+    CLOSE_WAIT,
+    CLOSED,
+    ESTABLISHED,
+    FIN_WAIT2,
+    LISTEN,
+    SYN_SENT,
+    TIME_WAIT,
+    Host,
+    Lab,
+)
 from sockstates.record.events import NANOSECONDS, CallBegan, SocketSeen
 from sockstates.sandbox.witnesses import sampler as sampler_module
 from sockstates.sandbox.witnesses.sampler import (

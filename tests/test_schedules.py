@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+from sockstates import Segment
 from sockstates.evidence.schedules import (
     Repeated,
     explain_repetitions,
@@ -9,7 +10,7 @@ from sockstates.evidence.schedules import (
 )
 from sockstates.tcp.limits import syn_schedule, synack_schedule
 from sockstates.tcp.prediction import KINDS, Prediction
-from sockstates.tcp.segment import Address, Segment
+from sockstates.tcp.segment import Address
 from sockstates.tcp.timers import early, late
 from tests.recorded import at
 

@@ -2,8 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sockstates import Segment
 from sockstates.tcp.options import Option, read_options
-from sockstates.tcp.segment import Address, Segment, add, distance, flags_from_bits, order_flags
+from sockstates.tcp.segment import Address, add, distance, flags_from_bits, order_flags
 
 CIRCLE = st.integers(0, 2**32 - 1)
 HERE, THERE = Address("10.0.0.1", 43210), Address("10.0.0.2", 16868)

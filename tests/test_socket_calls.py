@@ -11,10 +11,20 @@ from select import POLLIN
 
 import pytest
 
-from sockstates import CLOSED, ESTABLISHED, FIN_WAIT1, SYN_RECV, SYN_SENT
+from sockstates import (
+    CLOSED,
+    ESTABLISHED,
+    FIN_WAIT1,
+    SYN_RECV,
+    SYN_SENT,
+    Connection,
+    Endpoint,
+    Host,
+    Lab,
+    LabError,
+    Listener,
+)
 from sockstates.evidence.verdicts import ExpectationFailed
-from sockstates.lab import Endpoint, Host, Lab, LabError, Listener
-from sockstates.lab.connection import Connection
 from sockstates.lab.socket_options import packed_option, seconds_of
 from sockstates.tcp.timers import early
 

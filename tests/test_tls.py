@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sockstates.tcp.segment import Segment
+from sockstates import Segment
 from sockstates.tls import Conversation, NotSeen, TlsError, conversations, read
 from sockstates.tls.hello import RETRY
 from tests.tls_octets import (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sockstates.tcp.segment import Segment
+from sockstates import Segment
 from sockstates.tls import read
 from tests.judge_tls import ALERT, compared, facts, judged
 from tests.real_captures import over_real_captures, real_captures

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from sockstates.tcp.segment import Segment
+from sockstates import Segment
 from sockstates.tls import read
 from sockstates.tls.decryption import CannotDecrypt, Decrypted, decrypt
 from sockstates.tls.keys import SUITES, prf

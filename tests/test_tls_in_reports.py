@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from sockstates import Segment
 from sockstates.__main__ import main
 from sockstates.report.html.page import scenario_page
 from sockstates.report.text import ladder, text_timeline
 from sockstates.report.tls_words import tls_words
-from sockstates.tcp.segment import Segment
 from sockstates.tls.hello import RETRY
 from tests.report_samples import result_of, sampled_story
 from tests.test_tls import DATA, IN_1_3

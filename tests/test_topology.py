@@ -2,8 +2,7 @@
 
 import pytest
 
-from sockstates import ESTABLISHED, SYN_SENT
-from sockstates.lab import Host, Lab
+from sockstates import ESTABLISHED, SYN_SENT, Host, Lab
 from sockstates.sandbox.network.topology import LABS, TopologyError, plan
 
 THREE = ("client", "server", "third")

@@ -4,8 +4,19 @@ import errno
 
 import pytest
 
-from sockstates import CLOSED, ESTABLISHED, FIN_WAIT1, LISTEN, SYN_RECV, SYN_SENT, TIME_WAIT
-from sockstates.lab import Host, Lab, Sandbox, open_lab
+from sockstates import (
+    CLOSED,
+    ESTABLISHED,
+    FIN_WAIT1,
+    LISTEN,
+    SYN_RECV,
+    SYN_SENT,
+    TIME_WAIT,
+    Host,
+    Lab,
+    Sandbox,
+    open_lab,
+)
 from sockstates.record.events import CallBegan
 from sockstates.record.kernel_events import (
     PacketDropped,

@@ -8,9 +8,18 @@ from contextlib import ExitStack
 
 import pytest
 
-from sockstates import CLOSED, ESTABLISHED, LISTEN, SYN_RECV, SYN_SENT, TIME_WAIT
-from sockstates.lab import Lab, Sandbox, open_lab
-from sockstates.lab.endpoint import Endpoint
+from sockstates import (
+    CLOSED,
+    ESTABLISHED,
+    LISTEN,
+    SYN_RECV,
+    SYN_SENT,
+    TIME_WAIT,
+    Endpoint,
+    Lab,
+    Sandbox,
+    open_lab,
+)
 from sockstates.record.kernel_events import RecordsLost, StateChanged
 from sockstates.sandbox.client.attribution import WITNESS
 from tests.passages_shown import (

@@ -2,10 +2,8 @@
 
 import pytest
 
-from sockstates import ESTABLISHED
+from sockstates import ESTABLISHED, Connection, Host, Lab
 from sockstates.evidence.verdicts import ExpectationFailed
-from sockstates.lab import Host, Lab
-from sockstates.lab.connection import Connection
 from sockstates.report.delivery import lost_segments
 
 pytestmark = pytest.mark.families("ipv4")

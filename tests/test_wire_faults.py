@@ -5,15 +5,13 @@ from typing import Any
 
 import pytest
 
-from sockstates import ESTABLISHED, SYN_SENT
+from sockstates import ESTABLISHED, SYN_SENT, Connection, Host, Lab, LabError, Segment, Wire
 from sockstates.evidence.verdicts import ExpectationFailed
-from sockstates.lab import Host, Lab, LabError, Wire
-from sockstates.lab.connection import Connection
 from sockstates.record.events import RuleChanged
 from sockstates.record.kernel_events import WireActed
 from sockstates.report.delivery import dropping_rules, lost_segments
 from sockstates.report.text import text_timeline
-from sockstates.tcp.segment import Segment, distance
+from sockstates.tcp.segment import distance
 
 FULL = {"ipv4": 1448, "ipv6": 1428}
 """Octets of a full segment: an MTU of 1500 without 40 or 60 of headers and 12 of timestamps."""

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from sockstates.lab import Host, Lab, Wire
+from sockstates import Host, Lab, Wire
 
 COUNT, SMALLEST, LARGEST = 2000, 60, 1514
 KINDS = (b"\x08\x00", b"\x86\xdd", b"\x08\x06", b"\x88\xb5", b"\x00\x26")

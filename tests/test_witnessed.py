@@ -19,12 +19,14 @@ from sockstates import (
     LAST_ACK,
     SYN_SENT,
     TIME_WAIT,
+    Connection,
     ExpectationFailed,
+    Host,
     Inconclusive,
+    Lab,
+    LabError,
 )
 from sockstates.evidence.verdicts import ExpectationFailed as Failed
-from sockstates.lab import Host, Lab, LabError
-from sockstates.lab.connection import Connection
 from sockstates.record.events import FramesLost
 from sockstates.record.kernel_events import SocketGlanced, StateChanged
 

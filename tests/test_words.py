@@ -7,10 +7,9 @@ from types import ModuleType
 
 import pytest
 
-from sockstates import lab as words
-from sockstates.lab.call import Call
+import sockstates as words
+from sockstates import Call, FilteredCapture
 from sockstates.lab.deadlines import Deadlines
-from sockstates.lab.filtered_capture import FilteredCapture
 
 PAGE = (Path(__file__).parents[1] / "docs/words.md").read_text()
 SAID = " ".join(re.findall(r"`[^`]+`", PAGE.replace("```", "`")))
@@ -98,5 +97,5 @@ def test_the_page_has_every_fixture_and_marker(pytestconfig: pytest.Config) -> N
 
 def test_the_page_says_how_to_read_on() -> None:
     (told,) = re.findall(r'`python -c "([^"]+)"`', PAGE)
-    assert told == "from sockstates import lab; help(lab.Endpoint)"
+    assert told == "import sockstates; help(sockstates.Endpoint)"
     assert "setsockopt(2)" in inspect.getdoc(words.Endpoint.set_option)  # type: ignore[operator]

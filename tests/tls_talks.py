@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from sockstates.tcp.segment import Address, Segment, add
+from sockstates import Segment
+from sockstates.tcp.segment import Address, add
 from tests.recorded import Written, frame_octets
 
 CLIENT, SERVER = Address("10.0.0.1", 43210), Address("10.0.0.2", 4443)

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sockstates import ESTABLISHED
-from sockstates.lab import Host, Lab
+from sockstates import ESTABLISHED, Host, Lab
 
 ENOUGH = 400
 PROGRAM = "trap '' HUP INT TERM; sleep 1000 & echo up; wait"

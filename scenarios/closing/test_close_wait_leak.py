@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sockstates import CLOSE_WAIT, CLOSED, FIN_WAIT2
-from sockstates.lab import Host, Lab
+from sockstates import CLOSE_WAIT, CLOSED, FIN_WAIT2, Host, Lab
 
 SERVER = Path(__file__).parent / "leaking_server.py"
 CLIENTS = Path(__file__).parent / "short_clients.py"

@@ -5,8 +5,7 @@ import socket
 
 import pytest
 
-from sockstates import CLOSED, ESTABLISHED, FIN_WAIT1
-from sockstates.lab import Host, Lab
+from sockstates import CLOSED, ESTABLISHED, FIN_WAIT1, Host, Lab
 
 A_FEW_SEGMENTS = 8192
 MUCH = 60_000

@@ -2,8 +2,7 @@
 
 import pytest
 
-from sockstates import CLOSING, ESTABLISHED, FIN_WAIT1, TIME_WAIT
-from sockstates.lab import Host, Lab
+from sockstates import CLOSING, ESTABLISHED, FIN_WAIT1, TIME_WAIT, Host, Lab
 
 pytestmark = [
     pytest.mark.claims("T23", holds=False),

@@ -2,8 +2,7 @@
 
 import pytest
 
-from sockstates import CLOSE_WAIT, ESTABLISHED, FIN_WAIT1, FIN_WAIT2
-from sockstates.lab import Host, Lab, Wire
+from sockstates import CLOSE_WAIT, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, Host, Lab, Wire
 
 LONG_WAY = 0.5
 """Seconds. When the data is sent again for the second time, no room is left for a FIN beside it

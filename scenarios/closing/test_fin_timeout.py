@@ -2,8 +2,7 @@
 
 import pytest
 
-from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2
-from sockstates.lab import Host, Lab
+from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, Host, Lab
 from sockstates.tcp.timers import TIME_WAIT_LENGTH
 
 

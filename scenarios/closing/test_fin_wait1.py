@@ -2,8 +2,7 @@
 
 import pytest
 
-from sockstates import CLOSE_WAIT, ESTABLISHED, FIN_WAIT1, FIN_WAIT2
-from sockstates.lab import Host, Lab
+from sockstates import CLOSE_WAIT, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, Host, Lab
 
 pytestmark = [pytest.mark.claims("T27"), pytest.mark.cause("client.iptables")]
 

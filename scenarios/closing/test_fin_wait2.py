@@ -2,8 +2,7 @@
 
 import pytest
 
-from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, TIME_WAIT
-from sockstates.lab import Host, Lab
+from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, TIME_WAIT, Host, Lab
 
 pytestmark = [pytest.mark.claims("H6", "T29"), pytest.mark.cause("server.close")]
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from sockstates import ESTABLISHED
-from sockstates.lab import READ, Host, Lab
+from sockstates import ESTABLISHED, READ, Host, Lab
 
 
 @pytest.mark.phenomenon(

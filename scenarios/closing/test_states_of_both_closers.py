@@ -2,8 +2,17 @@
 
 import pytest
 
-from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, LAST_ACK, TIME_WAIT
-from sockstates.lab import Host, Lab
+from sockstates import (
+    CLOSE_WAIT,
+    CLOSED,
+    ESTABLISHED,
+    FIN_WAIT1,
+    FIN_WAIT2,
+    LAST_ACK,
+    TIME_WAIT,
+    Host,
+    Lab,
+)
 
 pytestmark = [pytest.mark.claims("T23"), pytest.mark.cause("server.close")]
 

@@ -2,8 +2,18 @@
 
 import pytest
 
-from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, SYN_RECV, SYN_SENT, TIME_WAIT
-from sockstates.lab import WRITE, Host, Lab
+from sockstates import (
+    CLOSE_WAIT,
+    CLOSED,
+    ESTABLISHED,
+    FIN_WAIT2,
+    SYN_RECV,
+    SYN_SENT,
+    TIME_WAIT,
+    WRITE,
+    Host,
+    Lab,
+)
 from sockstates.lab.initial_sequence import first_number
 
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from sockstates import ESTABLISHED
-from sockstates.lab import CraftedPeer, Host, Lab
+from sockstates import ESTABLISHED, CraftedPeer, Host, Lab
 
 pytestmark = pytest.mark.claims("T13")
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from sockstates import CLOSE_WAIT, ESTABLISHED, SYN_RECV, SYN_SENT
-from sockstates.lab import Host, Lab
+from sockstates import CLOSE_WAIT, ESTABLISHED, SYN_RECV, SYN_SENT, Host, Lab
 
 
 @pytest.mark.cause("client.crafts")

@@ -4,8 +4,7 @@ import errno
 
 import pytest
 
-from sockstates import CLOSED, ESTABLISHED
-from sockstates.lab import CraftedPeer, Host, Lab
+from sockstates import CLOSED, ESTABLISHED, CraftedPeer, Host, Lab
 
 
 @pytest.mark.phenomenon(

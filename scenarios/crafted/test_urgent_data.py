@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from sockstates.lab import CraftedPeer, Lab
+from sockstates import CraftedPeer, Lab
 
 
 @pytest.mark.claims("T15", holds=False)

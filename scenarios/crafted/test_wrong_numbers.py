@@ -2,8 +2,7 @@
 
 import pytest
 
-from sockstates import ESTABLISHED, LISTEN
-from sockstates.lab import CraftedPeer, Host, Lab
+from sockstates import ESTABLISHED, LISTEN, CraftedPeer, Host, Lab
 
 
 @pytest.mark.claims("R12")

@@ -5,8 +5,7 @@ import socket
 
 import pytest
 
-from sockstates import CLOSED, ESTABLISHED
-from sockstates.lab import Host, Lab
+from sockstates import CLOSED, ESTABLISHED, Host, Lab
 from sockstates.record.events import NANOSECONDS
 from sockstates.tcp.limits import longest_unacknowledged
 from sockstates.tcp.timers import early, late

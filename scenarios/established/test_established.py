@@ -2,8 +2,7 @@
 
 import pytest
 
-from sockstates import ESTABLISHED
-from sockstates.lab import Host, Lab
+from sockstates import ESTABLISHED, Host, Lab
 
 pytestmark = [pytest.mark.claims("T10", "T14"), pytest.mark.cause("client.iptables")]
 

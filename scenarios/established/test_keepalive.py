@@ -5,8 +5,7 @@ import socket
 
 import pytest
 
-from sockstates import CLOSED, ESTABLISHED
-from sockstates.lab import Host, Lab
+from sockstates import CLOSED, ESTABLISHED, Host, Lab
 
 KEPT_ALIVE = (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 

@@ -8,8 +8,7 @@ import socket
 
 import pytest
 
-from sockstates import ESTABLISHED
-from sockstates.lab import Host, Lab
+from sockstates import ESTABLISHED, Host, Lab
 
 pytestmark = pytest.mark.claims("T16", holds=False)
 

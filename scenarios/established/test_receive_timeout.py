@@ -4,8 +4,7 @@ import sys
 
 import pytest
 
-from sockstates import ESTABLISHED
-from sockstates.lab import Host, Lab
+from sockstates import ESTABLISHED, Host, Lab
 
 IMPATIENT = """
 import errno, socket, struct

@@ -5,8 +5,7 @@ import socket
 
 import pytest
 
-from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT1, FIN_WAIT2
-from sockstates.lab import Connection, Host, Lab
+from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, Connection, Host, Lab
 from sockstates.record.events import NANOSECONDS
 from sockstates.tcp.timers import MINIMUM_RTO, early
 

@@ -8,8 +8,7 @@ import sys
 
 import pytest
 
-from sockstates import ESTABLISHED
-from sockstates.lab import Host, Lab
+from sockstates import ESTABLISHED, Host, Lab
 
 pytestmark = pytest.mark.cause("server.iptables")
 CLIENT = "import urllib.request; urllib.request.urlopen('http://server:8080', timeout={})"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scenarios.https.authority import Authority, Identity
-from sockstates.lab import Host, Lab, Program
+from sockstates import Host, Lab, Program
 
 SERVER = Path(__file__).parent / "server.py"
 CLIENT = Path(__file__).parent / "client.py"

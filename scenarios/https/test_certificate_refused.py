@@ -6,7 +6,7 @@ import pytest
 
 from scenarios.https.authority import Authority, Identity
 from scenarios.https.conftest import Programs
-from sockstates.lab import Host, Lab
+from sockstates import Host, Lab
 
 pytestmark = [
     pytest.mark.claims("H16"),

@@ -8,8 +8,7 @@ import pytest
 
 from scenarios.https.authority import Identity
 from scenarios.https.conftest import Programs
-from sockstates import CLOSE_WAIT, ESTABLISHED, FIN_WAIT2
-from sockstates.lab import Host, Lab
+from sockstates import CLOSE_WAIT, ESTABLISHED, FIN_WAIT2, Host, Lab
 
 DATA = "-p tcp --tcp-flags PSH PSH -j DROP"
 HELLO = "client: ClientHello"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scenarios.https.authority import Authority, Identity
-from sockstates.lab import Host, Lab
+from sockstates import Host, Lab
 from sockstates.tls.decryption import decrypt
 
 pytestmark = [

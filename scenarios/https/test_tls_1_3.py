@@ -8,7 +8,7 @@ import pytest
 
 from scenarios.https.authority import Identity
 from scenarios.https.conftest import Programs
-from sockstates.lab import Host, Lab
+from sockstates import Host, Lab
 from sockstates.tls.decryption import CannotDecrypt, decrypt
 
 pytestmark = [

@@ -9,8 +9,7 @@ import pytest
 
 from scenarios.https.authority import Authority, Identity
 from scenarios.https.conftest import Programs
-from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2
-from sockstates.lab import Connection, Host, Lab, Program
+from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, Connection, Host, Lab, Program
 from sockstates.tcp.timers import MINIMUM_RTO
 
 SERVER = str(Path(__file__).parent / "demanding_server.py")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sockstates.lab import Host, Lab
+from sockstates import Host, Lab
 
 pytestmark = [
     pytest.mark.claims("H11"),

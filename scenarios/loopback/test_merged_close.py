@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sockstates import LISTEN
-from sockstates.lab import Host, Lab
+from sockstates import LISTEN, Host, Lab
 
 pytestmark = pytest.mark.topology(loopback=True)
 

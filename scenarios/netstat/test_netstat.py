@@ -14,9 +14,10 @@ from sockstates import (
     SYN_RECV,
     SYN_SENT,
     TIME_WAIT,
+    Host,
+    Lab,
 )
 from sockstates.evidence.listing import read_netstat
-from sockstates.lab import Host, Lab
 
 pytestmark = pytest.mark.programs("netstat")
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from sockstates import ESTABLISHED, LISTEN, SYN_RECV
-from sockstates.lab import Host, Lab
+from sockstates import ESTABLISHED, LISTEN, SYN_RECV, Host, Lab
 
 
 @pytest.mark.cause("client.connect")

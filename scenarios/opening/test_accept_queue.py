@@ -6,8 +6,7 @@ was told (sk_acceptq_is_full). What comes then is not refused: it is dropped, an
 
 import pytest
 
-from sockstates import CLOSED, ESTABLISHED, LISTEN, SYN_RECV, SYN_SENT
-from sockstates.lab import Host, Lab
+from sockstates import CLOSED, ESTABLISHED, LISTEN, SYN_RECV, SYN_SENT, Host, Lab
 
 pytestmark = pytest.mark.claims("H9", holds=False)
 

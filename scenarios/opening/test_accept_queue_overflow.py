@@ -4,8 +4,7 @@ import errno
 
 import pytest
 
-from sockstates import CLOSED, ESTABLISHED, LISTEN, SYN_RECV
-from sockstates.lab import Host, Lab, Wire
+from sockstates import CLOSED, ESTABLISHED, LISTEN, SYN_RECV, Host, Lab, Wire
 
 BARE_ACKNOWLEDGEMENTS = "--tcp-flags FIN,SYN,RST,PSH,ACK ACK"
 """Those that carry nothing else."""

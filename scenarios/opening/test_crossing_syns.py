@@ -2,8 +2,7 @@
 
 import pytest
 
-from sockstates import ESTABLISHED, SYN_RECV, SYN_SENT
-from sockstates.lab import Host, Lab, Wire
+from sockstates import ESTABLISHED, SYN_RECV, SYN_SENT, Host, Lab, Wire
 
 pytestmark = [pytest.mark.claims("R1"), pytest.mark.cause("wire.hold", occurrence=3)]
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from sockstates import ESTABLISHED, LISTEN
-from sockstates.lab import Host, Lab
+from sockstates import ESTABLISHED, LISTEN, Host, Lab
 
 pytestmark = [
     pytest.mark.claims("H1", "H2", "H3", "T14"),

@@ -4,8 +4,7 @@ import errno
 
 import pytest
 
-from sockstates import CLOSED, ESTABLISHED, LISTEN, SYN_RECV
-from sockstates.lab import Host, Lab
+from sockstates import CLOSED, ESTABLISHED, LISTEN, SYN_RECV, Host, Lab
 
 BARE_ACKNOWLEDGEMENTS = "-A INPUT -p tcp --tcp-flags FIN,SYN,RST,PSH,ACK ACK -j DROP"
 """Those that carry nothing else."""

@@ -4,8 +4,7 @@ import errno
 
 import pytest
 
-from sockstates import CLOSED, ESTABLISHED, LISTEN
-from sockstates.lab import Host, Lab
+from sockstates import CLOSED, ESTABLISHED, LISTEN, Host, Lab
 
 pytestmark = pytest.mark.cause("server.listen")
 

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from sockstates import CLOSED, SYN_SENT
-from sockstates.lab import Host, Lab
+from sockstates import CLOSED, SYN_SENT, Host, Lab
 from sockstates.tcp.timers import INITIAL_RTO, early
 
 

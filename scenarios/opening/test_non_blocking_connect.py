@@ -5,8 +5,7 @@ from select import POLLIN, POLLOUT
 
 import pytest
 
-from sockstates import CLOSED, ESTABLISHED, SYN_SENT
-from sockstates.lab import Host, Lab
+from sockstates import CLOSED, ESTABLISHED, SYN_SENT, Host, Lab
 
 
 @pytest.mark.phenomenon(

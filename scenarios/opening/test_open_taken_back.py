@@ -4,8 +4,7 @@ import errno
 
 import pytest
 
-from sockstates import CLOSED, LISTEN, SYN_SENT
-from sockstates.lab import Host, Lab
+from sockstates import CLOSED, LISTEN, SYN_SENT, Host, Lab
 
 
 @pytest.mark.cause("client.close")

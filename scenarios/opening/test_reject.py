@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from sockstates import CLOSED, ESTABLISHED, SYN_SENT
-from sockstates.lab import Host, Lab, Wire
+from sockstates import CLOSED, ESTABLISHED, SYN_SENT, Host, Lab, Wire
 
 
 @pytest.mark.phenomenon(

@@ -2,8 +2,7 @@
 
 import pytest
 
-from sockstates import ESTABLISHED, SYN_RECV, SYN_SENT
-from sockstates.lab import Host, Lab
+from sockstates import ESTABLISHED, SYN_RECV, SYN_SENT, Host, Lab
 
 pytestmark = [pytest.mark.claims("R1"), pytest.mark.cause("server.connect")]
 

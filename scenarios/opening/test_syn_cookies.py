@@ -2,8 +2,7 @@
 
 import pytest
 
-from sockstates import CLOSED, ESTABLISHED, LISTEN, SYN_SENT
-from sockstates.lab import Host, Lab, Wire
+from sockstates import CLOSED, ESTABLISHED, LISTEN, SYN_SENT, Host, Lab, Wire
 
 
 @pytest.mark.phenomenon(

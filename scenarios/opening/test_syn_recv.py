@@ -2,8 +2,7 @@
 
 import pytest
 
-from sockstates import CLOSED, ESTABLISHED, LISTEN, SYN_RECV, SYN_SENT
-from sockstates.lab import Host, Lab
+from sockstates import CLOSED, ESTABLISHED, LISTEN, SYN_RECV, SYN_SENT, Host, Lab
 
 pytestmark = pytest.mark.cause("client.iptables")
 

@@ -13,8 +13,9 @@ from sockstates import (
     LISTEN,
     SYN_RECV,
     SYN_SENT,
+    Host,
+    Lab,
 )
-from sockstates.lab import Host, Lab
 from sockstates.lab.initial_sequence import first_number
 
 

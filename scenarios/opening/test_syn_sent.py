@@ -4,8 +4,7 @@ import errno
 
 import pytest
 
-from sockstates import CLOSED, ESTABLISHED, LISTEN, SYN_SENT
-from sockstates.lab import Host, Lab
+from sockstates import CLOSED, ESTABLISHED, LISTEN, SYN_SENT, Host, Lab
 from sockstates.record.events import NANOSECONDS
 from sockstates.tcp.timers import INITIAL_RTO, early
 

@@ -5,8 +5,7 @@ import socket
 
 import pytest
 
-from sockstates import CLOSED, SYN_SENT
-from sockstates.lab import Host, Lab
+from sockstates import CLOSED, SYN_SENT, Host, Lab
 from sockstates.tcp.timers import early
 
 LIMIT = 1.5

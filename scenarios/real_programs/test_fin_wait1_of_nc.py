@@ -4,8 +4,7 @@ import signal
 
 import pytest
 
-from sockstates import ESTABLISHED, FIN_WAIT1
-from sockstates.lab import Host, Lab
+from sockstates import ESTABLISHED, FIN_WAIT1, Host, Lab
 
 pytestmark = [
     pytest.mark.claims("T27", "T32"),

@@ -8,8 +8,7 @@ import signal
 
 import pytest
 
-from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, TIME_WAIT
-from sockstates.lab import Host, Lab
+from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, TIME_WAIT, Host, Lab
 
 pytestmark = pytest.mark.programs("nc", "netstat")
 NO_PROCESS: frozenset[int] = frozenset()

@@ -9,8 +9,7 @@ import signal
 
 import pytest
 
-from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, TIME_WAIT
-from sockstates.lab import Host, Lab, Wire
+from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, TIME_WAIT, Host, Lab, Wire
 
 pytestmark = pytest.mark.programs("nc", "telnet", "ss")
 

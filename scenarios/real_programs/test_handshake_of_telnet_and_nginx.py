@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sockstates import ESTABLISHED
-from sockstates.lab import Host, Lab
+from sockstates import ESTABLISHED, Host, Lab
 
 pytestmark = [
     pytest.mark.claims("T18"),

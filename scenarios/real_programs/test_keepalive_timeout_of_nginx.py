@@ -8,8 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, TIME_WAIT
-from sockstates.lab import Host, Lab
+from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, TIME_WAIT, Host, Lab
 from sockstates.record.events import NANOSECONDS
 
 pytestmark = pytest.mark.programs("nginx", "nc", "netstat")

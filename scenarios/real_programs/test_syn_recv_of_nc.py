@@ -2,8 +2,7 @@
 
 import pytest
 
-from sockstates import LISTEN, SYN_RECV, SYN_SENT
-from sockstates.lab import Host, Lab
+from sockstates import LISTEN, SYN_RECV, SYN_SENT, Host, Lab
 
 pytestmark = [
     pytest.mark.claims("T21", "T32"),

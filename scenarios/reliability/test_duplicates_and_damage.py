@@ -2,8 +2,7 @@
 
 import pytest
 
-from sockstates import ESTABLISHED
-from sockstates.lab import Host, Lab, Wire
+from sockstates import ESTABLISHED, Host, Lab, Wire
 
 pytestmark = pytest.mark.claims("T13")
 

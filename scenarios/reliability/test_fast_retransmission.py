@@ -4,8 +4,7 @@ import socket
 
 import pytest
 
-from sockstates import ESTABLISHED
-from sockstates.lab import Connection, Host, Lab
+from sockstates import ESTABLISHED, Connection, Host, Lab
 from sockstates.tcp.sizes import IP_HEADERS, TCP_HEADER, TIMESTAMPS
 
 SEGMENTS = 9

@@ -4,8 +4,7 @@ import socket
 
 import pytest
 
-from sockstates import ESTABLISHED
-from sockstates.lab import Host, Lab
+from sockstates import ESTABLISHED, Host, Lab
 
 SEGMENTS, SHARE_LOST, SEED = 50, 0.1, 2
 

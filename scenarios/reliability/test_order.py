@@ -4,8 +4,7 @@ import socket
 
 import pytest
 
-from sockstates import ESTABLISHED
-from sockstates.lab import Host, Lab, Wire
+from sockstates import ESTABLISHED, Host, Lab, Wire
 
 pytestmark = pytest.mark.claims("T12")
 

@@ -4,8 +4,7 @@ import socket
 
 import pytest
 
-from sockstates import ESTABLISHED
-from sockstates.lab import Host, Lab
+from sockstates import ESTABLISHED, Host, Lab
 from sockstates.record.events import NANOSECONDS
 from sockstates.tcp.timers import early, late
 

@@ -4,8 +4,7 @@ import errno
 
 import pytest
 
-from sockstates import CLOSED
-from sockstates.lab import Host, Lab
+from sockstates import CLOSED, Host, Lab
 
 pytestmark = [pytest.mark.claims("T17", "R2"), pytest.mark.cause("client.connect")]
 

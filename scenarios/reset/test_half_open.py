@@ -4,8 +4,7 @@ import errno
 
 import pytest
 
-from sockstates import CLOSED, ESTABLISHED
-from sockstates.lab import Host, Lab
+from sockstates import CLOSED, ESTABLISHED, Host, Lab
 
 
 @pytest.mark.phenomenon(

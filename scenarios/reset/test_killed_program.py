@@ -6,8 +6,7 @@ import sys
 
 import pytest
 
-from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2
-from sockstates.lab import Host, Lab
+from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, Host, Lab
 
 pytestmark = pytest.mark.cause("client.kill")
 IDLE = "import socket; connection = socket.create_connection(('server', 80)); input()"

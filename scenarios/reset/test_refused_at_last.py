@@ -4,8 +4,7 @@ import errno
 
 import pytest
 
-from sockstates import CLOSED, SYN_SENT
-from sockstates.lab import Host, Lab
+from sockstates import CLOSED, SYN_SENT, Host, Lab
 
 pytestmark = pytest.mark.cause("server.rule.delete")
 

@@ -4,8 +4,18 @@ import errno
 
 import pytest
 
-from sockstates import CLOSE_WAIT, CLOSED, CLOSING, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, LAST_ACK
-from sockstates.lab import WRITE, Host, Lab
+from sockstates import (
+    CLOSE_WAIT,
+    CLOSED,
+    CLOSING,
+    ESTABLISHED,
+    FIN_WAIT1,
+    FIN_WAIT2,
+    LAST_ACK,
+    WRITE,
+    Host,
+    Lab,
+)
 from sockstates.lab.initial_sequence import first_number
 
 

@@ -4,8 +4,7 @@ import errno
 
 import pytest
 
-from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, SYN_SENT, TIME_WAIT
-from sockstates.lab import Host, Lab
+from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, SYN_SENT, TIME_WAIT, Host, Lab
 
 
 @pytest.mark.cause("client.close")

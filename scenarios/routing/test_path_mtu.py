@@ -2,8 +2,7 @@
 
 import pytest
 
-from sockstates import ESTABLISHED
-from sockstates.lab import Host, Lab
+from sockstates import ESTABLISHED, Host, Lab
 from sockstates.tcp.sizes import announced_mss, most_data
 
 TUNNEL = 1400

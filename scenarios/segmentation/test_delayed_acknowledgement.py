@@ -4,8 +4,7 @@ import socket
 
 import pytest
 
-from sockstates import CLOSE_WAIT, ESTABLISHED
-from sockstates.lab import Host, Lab
+from sockstates import CLOSE_WAIT, ESTABLISHED, Host, Lab
 from sockstates.record.events import NANOSECONDS
 from sockstates.tcp.sizes import announced_mss, most_data
 from sockstates.tcp.timers import DELAYED_ACK, LONGEST_DELAYED_ACK, early, late

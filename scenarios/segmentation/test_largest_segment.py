@@ -4,8 +4,7 @@ import socket
 
 import pytest
 
-from sockstates import ESTABLISHED
-from sockstates.lab import Host, Lab
+from sockstates import ESTABLISHED, Host, Lab
 from sockstates.tcp.sizes import announced_mss, most_data
 
 pytestmark = pytest.mark.claims("H12", "T9")

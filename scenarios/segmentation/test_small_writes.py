@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sockstates import ESTABLISHED
-from sockstates.lab import Host, Lab
+from sockstates import ESTABLISHED, Host, Lab
 
 pytestmark = [pytest.mark.claims("T9"), pytest.mark.cause("client.type")]
 SMALL_WRITES = str(Path(__file__).with_name("small_writes.py"))

@@ -6,8 +6,7 @@ through, or that nobody has said so.
 
 import pytest
 
-from sockstates import ESTABLISHED
-from sockstates.lab import Host, Lab
+from sockstates import ESTABLISHED, Host, Lab
 
 REQUEST = b"POST /pay HTTP/1.1\r\nHost: server\r\nContent-Length: 0\r\n\r\n"
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npaid"

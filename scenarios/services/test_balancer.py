@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2
-from sockstates.lab import Host, Lab
+from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, Host, Lab
 
 BALANCER = str(Path(__file__).parent / "balancer.py")
 

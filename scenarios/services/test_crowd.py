@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sockstates import ESTABLISHED, LISTEN, SYN_SENT
-from sockstates.lab import Host, Lab
+from sockstates import ESTABLISHED, LISTEN, SYN_SENT, Host, Lab
 
 CROWD = str(Path(__file__).parent / "crowd.py")
 SLOW_SERVER = str(Path(__file__).parent / "slow_server.py")

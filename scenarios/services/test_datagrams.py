@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sockstates.lab import Host, Lab
+from sockstates import Host, Lab
 
 DATAGRAMS = str(Path(__file__).parent / "datagrams.py")
 ICMP = {"ipv4": "IcmpInDestUnreachs", "ipv6": "Icmp6InDestUnreachs"}

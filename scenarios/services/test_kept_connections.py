@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT1, FIN_WAIT2
-from sockstates.lab import Host, Lab, Wire
+from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, Host, Lab, Wire
 
 POOL = Path(__file__).parent / "pool.py"
 REQUEST = b"GET / HTTP/1.1\r\nHost: server\r\n\r\n"

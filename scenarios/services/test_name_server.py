@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sockstates import ESTABLISHED, LISTEN
-from sockstates.lab import Host, Lab, Program
+from sockstates import ESTABLISHED, LISTEN, Host, Lab, Program
 
 CONNECTS = str(Path(__file__).parent / "connects_to_name.py")
 NAME_SERVER = str(Path(__file__).parent / "name_server.py")

@@ -8,8 +8,7 @@ import errno
 
 import pytest
 
-from sockstates import CLOSED, ESTABLISHED
-from sockstates.lab import Host, Lab
+from sockstates import CLOSED, ESTABLISHED, Host, Lab
 
 
 @pytest.mark.phenomenon(

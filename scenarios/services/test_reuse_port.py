@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sockstates import CLOSED, ESTABLISHED, SYN_SENT
-from sockstates.lab import Host, Lab
+from sockstates import CLOSED, ESTABLISHED, SYN_SENT, Host, Lab
 
 TWO_WORKERS = str(Path(__file__).parent / "two_workers.py")
 

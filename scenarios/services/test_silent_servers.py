@@ -11,8 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sockstates import ESTABLISHED
-from sockstates.lab import Host, Lab
+from sockstates import ESTABLISHED, Host, Lab
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: server\r\n\r\n"
 ONLY_THE_PROGRAM = ("SO_RCVTIMEO, poll's timeout", "curl: --max-time")

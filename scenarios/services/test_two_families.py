@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sockstates import ESTABLISHED, SYN_SENT
-from sockstates.lab import Host, Lab
+from sockstates import ESTABLISHED, SYN_SENT, Host, Lab
 
 CONNECTS = str(Path(__file__).parent / "connects.py")
 RECOMMENDED_DELAY = "0.25"

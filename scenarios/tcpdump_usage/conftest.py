@@ -12,9 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from sockstates.lab import Host
-from sockstates.lab.filtered_capture import Direction, FilteredCapture
-from sockstates.lab.program import Program
+from sockstates import Direction, FilteredCapture, Host, Program
 from sockstates.tcp.tcpdump_output import Style
 
 AT_ONCE = ("-Z", "root", "-l", "--immediate-mode", "-B", "4096")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from scenarios.tcpdump_usage.conftest import Tcpdump
-from sockstates.lab import Host, Lab
+from sockstates import Host, Lab
 
 pytestmark = [pytest.mark.claims("T7", holds=False)]
 

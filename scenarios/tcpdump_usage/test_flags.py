@@ -5,8 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from scenarios.tcpdump_usage.conftest import Tcpdump
-from sockstates import ESTABLISHED
-from sockstates.lab import Host, Lab
+from sockstates import ESTABLISHED, Host, Lab
 
 pytestmark = [pytest.mark.programs("tcpdump")]
 

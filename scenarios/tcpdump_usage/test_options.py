@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from scenarios.tcpdump_usage.test_printed_line import printed, watching
-from sockstates import ESTABLISHED
-from sockstates.lab import Host, Lab
+from sockstates import ESTABLISHED, Host, Lab
 
 
 @pytest.mark.claims("T8")

@@ -6,9 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from scenarios.tcpdump_usage.conftest import AT_ONCE, Tcpdump
-from sockstates import ESTABLISHED
-from sockstates.lab import Host, Lab
-from sockstates.lab.program import Program
+from sockstates import ESTABLISHED, Host, Lab, Program
 
 pytestmark = [pytest.mark.programs("tcpdump"), pytest.mark.cause("client.connect")]
 LINE = re.compile(

@@ -4,10 +4,7 @@ import errno
 
 import pytest
 
-from sockstates import CLOSED, ESTABLISHED, FIN_WAIT2, TIME_WAIT
-from sockstates.lab import Host, Lab
-from sockstates.lab.connection import Connection
-from sockstates.lab.listener import Listener
+from sockstates import CLOSED, ESTABLISHED, FIN_WAIT2, TIME_WAIT, Connection, Host, Lab, Listener
 
 ONE_PORT = "40000 40000"
 

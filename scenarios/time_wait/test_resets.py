@@ -2,10 +2,17 @@
 
 import pytest
 
-from sockstates import CLOSED, ESTABLISHED, FIN_WAIT2, TIME_WAIT
-from sockstates.lab import WRITE, Host, Lab
-from sockstates.lab.crafted_peer import CraftedPeer
-from sockstates.lab.endpoint import Endpoint
+from sockstates import (
+    CLOSED,
+    ESTABLISHED,
+    FIN_WAIT2,
+    TIME_WAIT,
+    WRITE,
+    CraftedPeer,
+    Endpoint,
+    Host,
+    Lab,
+)
 
 
 def in_time_wait(lab: Lab, client: Host, server: Host) -> tuple[Endpoint, CraftedPeer]:

@@ -4,9 +4,7 @@ import errno
 
 import pytest
 
-from sockstates import CLOSED, ESTABLISHED, FIN_WAIT2, LISTEN, TIME_WAIT
-from sockstates.lab import Host, Lab
-from sockstates.lab.endpoint import Endpoint
+from sockstates import CLOSED, ESTABLISHED, FIN_WAIT2, LISTEN, TIME_WAIT, Endpoint, Host, Lab
 
 
 def ends_with_time_wait(client: Host, server: Host) -> Endpoint:

@@ -2,8 +2,7 @@
 
 import pytest
 
-from sockstates import CLOSED, ESTABLISHED, FIN_WAIT2, LAST_ACK, TIME_WAIT
-from sockstates.lab import WRITE, Host, Lab
+from sockstates import CLOSED, ESTABLISHED, FIN_WAIT2, LAST_ACK, TIME_WAIT, WRITE, Host, Lab
 
 
 @pytest.mark.phenomenon(

@@ -12,24 +12,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sockstates.lab import __all__ as words_of_labs
+from sockstates import __all__ as exported
 from sockstates.lab.words import kinds
 from sockstates.plugin.markers import MARKERS
 from sockstates.tcp.nearest import nearest
-from sockstates.tcp.states import State
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
 FIXTURES = ("lab", "client", "server", "router", "wire")
-STATES_AND_VERDICTS = (*State, "State", "ExpectationFailed", "Inconclusive")
-NAMES = dict.fromkeys(STATES_AND_VERDICTS, "sockstates") | dict.fromkeys(
-    words_of_labs, "sockstates.lab"
-)
-"""What scenarios import -> from where."""
 OWN_MARKERS = [line.partition("(")[0] for line in MARKERS]
 _NAME = re.compile(r"name '(\w+)' is not defined")
-_IMPORT = re.compile(r"cannot import name '(\w+)' from '(sockstates(?:\.lab)?)'")
+_IMPORT = re.compile(r"cannot import name '(\w+)' from '(sockstates)'")
 _MARKER = re.compile(r"'(\w+)' not found in `markers` configuration option")
 _FIXTURE = re.compile(r"fixture '(\w+)' not found")
 _CALL = re.compile(r"^(\w+)\.(\w+)\(\) (?:got|takes|missing)")
@@ -83,10 +77,10 @@ def hints(text: str) -> Iterator[str]:
 
 def _imports(name: str, problem: str) -> Iterator[str]:
     """Where a name is to be imported from, or the nearest one."""
-    if name in NAMES:
-        yield f"{name} {problem}: from {NAMES[name]} import {name}"
-    elif meant := nearest(name, NAMES):
-        ways = " or ".join(f"from {NAMES[each]} import {each}" for each in meant)
+    if name in exported:
+        yield f"{name} {problem}: from sockstates import {name}"
+    elif meant := nearest(name, exported):
+        ways = " or ".join(f"from sockstates import {each}" for each in meant)
         yield f"There is no {name}. Did you mean {' or '.join(meant)}? ({ways})"
 
 
