@@ -1,6 +1,7 @@
 """The doctor: what it says of given facts, and that what it says of this machine is true."""
 
 import errno
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -20,6 +21,7 @@ from sockstates.commands.doctor.facts import (
 from sockstates.commands.doctor.findings import Verdict, examine, will_run
 from sockstates.commands.doctor.page import WIDTH, draw
 from sockstates.commands.doctor.permissions import Elsewhere
+from sockstates.commands.doctor.scenarios import Needs, read_needs
 from sockstates.programs import PACKAGES
 from sockstates.sandbox.client.sandbox import _is_refusal
 from tests.passages_shown import IS_MACHINES_ROOT
@@ -38,6 +40,7 @@ GOOD = Facts(
     settings={MOST_USER_NAMESPACES: 60000, MOST_NETWORK_NAMESPACES: 60000},
     programs=dict.fromkeys(PACKAGES, True),
     libpcap_needs=(),
+    scenarios=None,
     trial=GOOD_TRIAL,
 )
 NOBODY = replace(GOOD, user=1000, capabilities=frozenset())
@@ -145,7 +148,7 @@ def test_each_lack_is_named_with_what_mends_it(lacking: Facts, subject: str, men
     [
         (
             replace(GOOD, programs={**GOOD.programs, "telnet": False, "capinfos": False}),
-            "telnet capinfos",
+            "telnet, capinfos",
             "apt-get install --no-install-recommends telnet tshark",
         ),
         (replace(GOOD, packages={**GOOD.packages, "pytest-xdist": None}), "one after", "pip"),
@@ -240,10 +243,140 @@ def test_each_container_is_spoken_to_in_its_own_words(kind: str, facts: Facts) -
 
 def test_who_has_no_sudo_is_told_of_su(monkeypatch: pytest.MonkeyPatch) -> None:
     missing = replace(NOBODY, programs={**GOOD.programs, "telnet": False})
-    monkeypatch.setattr(programs, "find_program", lambda _: None)
+    monkeypatch.setattr(programs, "find_program", lambda name: None if name == "sudo" else name)
+    monkeypatch.setattr(programs, "APT_LISTS", Path("/no/such/folder"))
     install = "apt-get update && apt-get install --no-install-recommends telnet"
     assert f"su -c '{install}'" in commands(missing)
     assert install in commands(replace(missing, user=0)).splitlines()
+
+
+def test_no_line_of_apt_is_said_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "find_program", lambda _: None)
+    missing = replace(GOOD, programs={**GOOD.programs, "telnet": False}, python=(3, 10, 0))
+    assert "telnet" in draw(examine(missing))
+    assert commands(missing) == ""
+
+
+SCENARIOS = (
+    Needs(programs=frozenset({"telnet", "nginx"})),
+    Needs(programs=frozenset({"telnet"}), kernel=frozenset({"netem"})),
+    Needs(programs=frozenset({"my-server"})),
+    Needs(filters=True),
+)
+
+
+def notes(facts: Facts) -> dict[str, str]:
+    """What the doctor notes, by its subject."""
+    found = examine(facts)
+    return {each.subject: each.text for each in found if each.verdict is Verdict.NOTE}
+
+
+def test_it_says_how_many_scenarios_hang_on_what_is_missing() -> None:
+    facts = replace(
+        GOOD,
+        programs={**GOOD.programs, "telnet": False, "capinfos": False, "my-server": False},
+        libpcap_needs=("pip install cypcap",),
+        trial=replace(GOOD_TRIAL, lacks=frozenset({"netem", "nat"})),
+        scenarios=SCENARIOS,
+    )
+    assert notes(facts) == {
+        "kernel": "this kernel lacks netem. Scenarios that need it are skipped (1 of the 4 here), "
+        "also with --lab-require; --lab-virtual runs them in a kernel that has it",
+        "filters": "libpcap is missing, which the Python package cypcap brings. Scenarios that "
+        "capture with a filter of their own fail (1 of the 4 here), and so does `show --filter`",
+        "programs": "missing: my-server (1), telnet (2). 3 of the 4 scenarios here run one of "
+        "them: they are skipped, or an error with --lab-require. "
+        "Also capinfos, which no scenario here runs",
+    }
+    assert "telnet tshark" in commands(facts)
+    assert "my-server" not in commands(facts)  # nobody knows a package that has it
+    assert will_run(examine(facts))
+
+
+def test_without_scenarios_nothing_is_counted() -> None:
+    facts = replace(
+        GOOD,
+        programs={**GOOD.programs, "telnet": False},
+        trial=replace(GOOD_TRIAL, lacks=frozenset({"netem", "tcp_rto_max_ms"})),
+    )
+    page = " ".join(draw(examine(facts)).split())
+    assert "missing: telnet. Scenarios that run one of them are skipped" in page
+    assert "lacks netem. Scenarios that need it are skipped, also" in page
+    assert "lacks tcp_rto_max_ms. Scenarios that need it are skipped, also with --lab-require; a " \
+        "newer kernel has it" in page  # fmt: skip
+    assert "here)" not in page
+
+
+SOURCE = """
+import pytest
+pytestmark = [pytest.mark.programs("nc"), pytest.mark.cause("client.connect")]
+
+@pytest.mark.programs("ss", "ip")
+@pytest.mark.kernel("netem", "nat")
+def test_one(lab): ...
+
+class TestMore:
+    pytestmark = pytest.mark.kernel("netem")
+    def test_two(self, sniffing): ...
+    def helps(self): ...
+
+def test_three(client):
+    client.capture("udp")
+
+def test_four(client):
+    client.capture()
+"""
+
+
+def test_the_needs_of_scenarios_are_read_and_not_run(tmp_path: Path) -> None:
+    (tmp_path / "test_a.py").write_text(SOURCE)
+    (tmp_path / "test_broken.py").write_text("def test_(:")
+    (tmp_path / "conftest.py").write_text(
+        "import pytest\nraise SystemExit('run')\n"
+        "@pytest.fixture\ndef inner(client): client.capture('tcp')\n"
+        "@pytest.fixture()\ndef sniffing(inner): ...\n"
+    )
+    assert read_needs(tmp_path / "none") is None
+    assert read_needs(tmp_path) == (
+        Needs(frozenset({"nc", "ss", "ip"}), frozenset({"netem", "nat"})),
+        Needs(frozenset({"nc"}), frozenset({"netem"}), filters=True),
+        Needs(frozenset({"nc"}), filters=True),
+        Needs(frozenset({"nc"})),
+    )
+
+
+COLLECTING = """
+import json, sys, pytest
+
+class Collected:
+    def pytest_collection_finish(self, session):
+        found = {
+            item.nodeid.partition("[")[0]: [
+                sorted({word for mark in item.iter_markers(name) for word in mark.args})
+                for name in ("programs", "kernel")
+            ]
+            for item in session.items
+        }
+        with open(sys.argv[1], "w") as file:
+            json.dump(found, file)
+
+words = ["scenarios", "--collect-only", "-qq", "-p", "no:cacheprovider"]
+sys.exit(pytest.main(words, [Collected()]))
+"""
+
+
+def test_it_reads_of_our_scenarios_what_pytest_collects(tmp_path: Path) -> None:
+    told = tmp_path / "told.json"
+    subprocess.run(
+        [sys.executable, "-c", COLLECTING, told], cwd=PROJECT, check=True, capture_output=True
+    )
+    read = read_needs(PROJECT / "scenarios")
+    assert read is not None
+    assert any(each.programs for each in read)
+    assert any(each.kernel for each in read)
+    assert sorted([sorted(each.programs), sorted(each.kernel)] for each in read) == sorted(
+        json.loads(told.read_text()).values()
+    )
 
 
 def test_a_file_of_ours_that_cannot_be_read_is_no_matter_of_permissions_for_labs() -> None:

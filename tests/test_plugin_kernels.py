@@ -3,7 +3,7 @@
 import pytest
 
 from sockstates import Lab
-from sockstates.plugin.kernels import lacking_setting, too_old, version_order
+from sockstates.lab.kernel_parts import lacking_setting, too_old, version_order
 from tests.scenario_runs import Runs, runs
 
 pytest_plugins = ["pytester"]
@@ -36,7 +36,7 @@ def test_a_setting_is_looked_for_on_every_host(lab: Lab) -> None:
 def test_a_scenario_is_skipped_with_the_reason(runs: Runs, options: tuple[str, ...]) -> None:
     runs.write(
         """
-        from sockstates.plugin.kernels import KERNEL_PARTS, lacking_setting
+        from sockstates.lab.kernel_parts import KERNEL_PARTS, lacking_setting
         KERNEL_PARTS["tcp_syn_linear_timeouts"] = lacking_setting("net.ipv4.no_such")
 
         @pytest.mark.kernel("tcp_syn_linear_timeouts")

@@ -34,10 +34,21 @@ FOUR_TESTS = """
 
 @pytest.fixture
 def bare(runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runs:
-    """Runs on a machine that has no program at all."""
-    monkeypatch.setenv("PATH", str(tmp_path))
+    """Runs on a machine that has no program at all, but what could install some."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    for name in ("apt-get", "sudo"):
+        (folder / name).symlink_to("/bin/false")
+    monkeypatch.setenv("PATH", str(folder))
     runs.write(
-        "import sockstates.programs\nsockstates.programs.SYSTEM_FOLDERS = ()", "conftest", ""
+        f"""
+        from pathlib import Path
+        import sockstates.programs
+        sockstates.programs.SYSTEM_FOLDERS = ()
+        sockstates.programs.APT_LISTS = Path({str(tmp_path / "lists")!r})
+        """,
+        "conftest",
+        "",
     )
     return runs
 
@@ -95,10 +106,39 @@ def test_a_long_list_of_packages_is_wrapped_and_its_command_is_not() -> None:
     assert all(package in command for package in programs.PACKAGES.values())
 
 
+@pytest.fixture
+def apt(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A machine that has apt, and its folder of lists."""
+    monkeypatch.setattr(programs, "find_program", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(programs, "APT_LISTS", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("apt")
 def test_an_unprivileged_user_is_told_to_use_sudo() -> None:
-    command = programs.install_command(["b", "a", "b"], root=False)
+    (command,) = programs.install_commands(["b", "a", "b"], root=False)
     assert command == "sudo apt-get update && sudo apt-get install --no-install-recommends a b"
-    assert "sudo" not in programs.install_command(["a"], root=True)
+    assert "sudo" not in programs.install_commands(["a"], root=True)[0]
+
+
+def test_the_lists_of_packages_are_fetched_only_where_there_are_none(apt: Path) -> None:
+    (apt / "lock").touch()
+    (apt / "partial").mkdir()
+    install = "apt-get install --no-install-recommends telnet"
+    assert programs.install_commands(["telnet"], root=True) == (f"apt-get update && {install}",)
+    (apt / "deb.debian.org_debian_dists_bookworm_main_binary-amd64_Packages.lz4").touch()
+    assert programs.install_commands(["telnet"], root=True) == (install,)
+
+
+@pytest.mark.usefixtures("apt")
+def test_where_there_is_no_apt_no_line_of_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert programs.install_commands([], root=True) == ()
+    assert [*packages_text([{"telnet"}], 80)][1:]
+    monkeypatch.setattr(programs, "find_program", lambda _: None)
+    assert programs.install_commands(["telnet"], root=True) == ()
+    assert [*packages_text([{"telnet"}], 80)] == [
+        "1 skipped test needs Debian packages: telnet (1)."
+    ]
 
 
 @pytest.mark.parametrize(

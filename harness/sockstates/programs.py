@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 PACKAGES = {
     "nc": "netcat-openbsd",
@@ -53,6 +54,8 @@ PACKAGES_BY_PROGRAM = PACKAGES | FOR_TESTS
 LIKENESS = 0.75
 """How much of a name must agree for it to be a misspelling: `ngnix` has 0.8 of `nginx`."""
 
+APT_LISTS = Path("/var/lib/apt/lists")
+"""Where ``apt-get update`` puts what it fetches: sources.list(5)."""
 SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Where programs lie that an unprivileged user's PATH may not have."""
 
@@ -124,14 +127,17 @@ def search_path(path: str | None) -> str:
     return os.pathsep.join([*folders, *(each for each in SYSTEM_FOLDERS if each not in folders)])
 
 
-def install_command(packages: Iterable[str], *, root: bool | None = None) -> str:
-    """The command line that installs these Debian packages, for root or another user.
+def install_commands(packages: Iterable[str], *, root: bool | None = None) -> tuple[str, ...]:
+    """The command line that installs these Debian packages; none where there is no apt, or no name.
 
-    root: None asks who this process is. The index is fetched first: a container's is empty.
+    root: None asks who this process is. apt's lists of packages are fetched first where there are
+    none, as in a container; elsewhere that would only take time.
     """
     names = " ".join(sorted(set(packages)))
-    install = f"apt-get install --no-install-recommends {names}"
-    return as_root(f"apt-get update && {install}", root=root)
+    if not names or find_program("apt-get") is None:
+        return ()
+    update = "" if any(APT_LISTS.glob("*_Packages*")) else "apt-get update && "
+    return (as_root(f"{update}apt-get install --no-install-recommends {names}", root=root),)
 
 
 def as_root(command: str, *, root: bool | None = None) -> str:

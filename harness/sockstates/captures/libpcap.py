@@ -13,7 +13,7 @@ import sys
 import tempfile
 from typing import Any, Final
 
-from sockstates.programs import install_command
+from sockstates.programs import install_commands
 
 PACKAGE: Final = "cypcap"
 """The Python package that brings libpcap."""
@@ -43,9 +43,13 @@ class LibpcapMissing(OSError):
 
 def installation() -> tuple[str, ...]:
     """The command lines that install cypcap on this machine."""
-    if (sys.platform, platform.machine()) == WHEELS_FOR:
+    if _has_wheel():
         return (f"pip install {PACKAGE}",)
-    return install_command(TO_BUILD), f"pip install {PACKAGE}"
+    return *install_commands(TO_BUILD), f"pip install {PACKAGE}"
+
+
+def _has_wheel() -> bool:
+    return (sys.platform, platform.machine()) == WHEELS_FOR
 
 
 def _library() -> Any:
@@ -56,7 +60,7 @@ def _library() -> Any:
         built = f", which has no wheel for {platform.machine()} and must be built"
         raise LibpcapMissing(
             f"filter expressions need the Python package {PACKAGE}"
-            f"{built if len(installation()) > 1 else ''}: {' && '.join(installation())}"
+            f"{'' if _has_wheel() else built}: {' && '.join(installation())}"
         ) from error
     return cypcap
 

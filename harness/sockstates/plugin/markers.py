@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from sockstates.lab.kernel_parts import KERNEL_PARTS
 from sockstates.lab.lab import Lab
 from sockstates.lab.withholding import Cause
 from sockstates.plugin.entries import problems_of_entry
-from sockstates.plugin.kernels import KERNEL_PARTS
 from sockstates.programs import intended_program
 from sockstates.sandbox.network.settings import PINNED
 from sockstates.sandbox.network.topology import ROUTER, Family, TopologyError, check_names

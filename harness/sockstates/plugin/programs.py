@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from sockstates.plugin.markers import cannot_run, declared_programs
-from sockstates.programs import PACKAGES_BY_PROGRAM, find_program, install_command, missing_program
+from sockstates.programs import PACKAGES_BY_PROGRAM, find_program, install_commands, missing_program
 
 MISSING = "missing_program"
 """A report's property: a program that its test was skipped for."""
@@ -50,5 +50,7 @@ def packages_text(wanting: Iterable[set[str]], width: int) -> Iterator[str]:
     count = sum(map(bool, lacking))
     tests = f"{count} skipped test needs" if count == 1 else f"{count} skipped tests need"
     packages = ", ".join(f"{name} ({number})" for name, number in sorted(needed.items()))
-    yield from textwrap.wrap(f"{tests} Debian packages: {packages}. To run them:", width)
-    yield f"  {install_command(needed)}"
+    commands = install_commands(needed)
+    ending = ". To run them:" if commands else "."
+    yield from textwrap.wrap(f"{tests} Debian packages: {packages}{ending}", width)
+    yield from (f"  {command}" for command in commands)

@@ -21,7 +21,7 @@ from sockstates.plugin.fixtures import SANDBOX
 from sockstates.plugin.markers import declared_programs
 from sockstates.plugin.pages import ELSEWHERE
 from sockstates.plugin.programs import packages_lines
-from sockstates.programs import PACKAGES_BY_PROGRAM, install_command, missing_program
+from sockstates.programs import PACKAGES_BY_PROGRAM, install_commands, missing_program
 from sockstates.sandbox.client.errors import LabError
 from sockstates.sandbox.client.sandbox import Sandbox
 from sockstates.terminal import harmless, harmless_line
@@ -97,8 +97,8 @@ def _missing_programs(items: Sequence[pytest.Item]) -> Refusal | None:
     told = [f"{advice} (tests: {counts[name]})" for name, advice in missing.items()]
     reason = "\n  ".join(["--lab-require, and programs are missing:", *told])
     packages = {PACKAGES_BY_PROGRAM[name] for name in missing if name in PACKAGES_BY_PROGRAM}
-    if packages:
-        reason += f"\nTo install them:\n  {install_command(packages)}"
+    for command in install_commands(packages):
+        reason += f"\nTo install them:\n  {command}"
     return Refusal("programs are missing", reason, no_lab=False)
 
 

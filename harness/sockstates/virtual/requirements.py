@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from sockstates.programs import install_command
+from sockstates.programs import install_commands
 from sockstates.virtual.errors import BuildImpossible
 
 COMPILING = {
@@ -48,10 +48,8 @@ def check_programs(fetching: bool) -> None:
     if "gcc" not in missing and not _has_static_library():
         missing[STATIC_LIBRARY[0]] = STATIC_LIBRARY[1]
     if missing:
-        raise BuildImpossible(
-            f"a kernel cannot be built here: missing are {', '.join(missing)}.\n"
-            f"{install_command(missing.values())}"
-        )
+        problem = f"a kernel cannot be built here: missing are {', '.join(missing)}."
+        raise BuildImpossible("\n".join([problem, *install_commands(missing.values())]))
 
 
 def _has_static_library() -> bool:

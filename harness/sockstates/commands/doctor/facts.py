@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sockstates.commands.doctor.scenarios import Needs
+
 USER_NAMESPACES_ALLOWED = "kernel.unprivileged_userns_clone"
 USER_NAMESPACES_RESTRICTED = "kernel.apparmor_restrict_unprivileged_userns"
 MOST_USER_NAMESPACES = "user.max_user_namespaces"
@@ -32,6 +34,8 @@ class Trial:
     frames: int = 0
     """How many frames were captured of a handshake in each family."""
     sys_is_empty: bool = False
+    lacks: frozenset[str] = frozenset()
+    """What the kernel lacks of `KERNEL_PARTS`, which some scenarios need."""
     no_tracepoints: str = ""
     """Why the kernel's own word on socket states cannot be had; empty: it can."""
 
@@ -52,7 +56,10 @@ class Facts:
     system_call_filter: bool
     settings: Mapping[str, int | None]
     programs: Mapping[str, bool]
+    """Program -> is it here: those that sockstates knows, and those that scenarios declare."""
     libpcap_needs: tuple[str, ...]
     """Command lines that install what compiles filter expressions; empty: it is installed."""
+    scenarios: tuple[Needs, ...] | None
+    """What each scenario of the folder ``scenarios/`` here needs; None: there is no such folder."""
     trial: Trial | None
     """None: not tried, because packages are missing."""

@@ -15,11 +15,13 @@ from sockstates.commands.doctor.permissions import (
     unmasking,
     who,
 )
-from sockstates.programs import PACKAGES, install_command
+from sockstates.programs import PACKAGES_BY_PROGRAM, install_commands
 from sockstates.system import NO_IPV6
 
 OLDEST_PYTHON = (3, 11)
 HANDSHAKE = 3
+PARTS_ELSEWHERE = dict.fromkeys(("nat", "netem"), "--lab-virtual runs them in a kernel that has it")
+"""What every kernel of ``sockstates kernel build`` has; the rest came with later versions."""
 
 
 class Verdict(Enum):
@@ -65,7 +67,7 @@ def _python(facts: Facts) -> Finding:
         Verdict.LACKING,
         "Python",
         f"{text} is too old: 3.11 or later is needed",
-        (install_command(["python3", "python3-venv"], root=facts.user == 0),),
+        install_commands(["python3", "python3-venv"], root=facts.user == 0),
     )
 
 
@@ -109,6 +111,7 @@ def _lab(facts: Facts, trial: Trial) -> Iterator[Finding]:
     yield from _rules(facts, trial)
     yield _capture(trial)
     yield _tracepoints(facts, trial)
+    yield from _kernel(facts, trial)
 
 
 def _families(trial: Trial) -> str:
@@ -161,11 +164,12 @@ def _tracepoints(facts: Facts, trial: Trial) -> Finding:
 def _filters(facts: Facts) -> Finding:
     if not facts.libpcap_needs:
         return Finding(Verdict.WELL, "filters", "libpcap compiles tcpdump's filter expressions")
+    count = _of_the_scenarios([each.filters for each in facts.scenarios or ()])
     return Finding(
         Verdict.NOTE,
         "filters",
         "libpcap is missing, which the Python package cypcap brings. Scenarios that capture with a "
-        "filter of their own fail, and so does `show --filter`",
+        f"filter of their own fail{count}, and so does `show --filter`",
         facts.libpcap_needs,
     )
 
@@ -176,10 +180,47 @@ def _programs(facts: Facts) -> Iterator[Finding]:
     if present:
         yield Finding(Verdict.WELL, "programs", " ".join(present))
     if missing:
-        packages = (PACKAGES.get(name, name) for name in missing)
+        packages = (PACKAGES_BY_PROGRAM[name] for name in missing if name in PACKAGES_BY_PROGRAM)
         yield Finding(
             Verdict.NOTE,
             "programs",
-            f"missing: {' '.join(missing)}. Scenarios that run one of them are skipped",
-            (install_command(packages, root=facts.user == 0),),
+            f"missing: {_programs_by_scenarios(facts, missing)}",
+            install_commands(packages, root=facts.user == 0),
         )
+
+
+def _programs_by_scenarios(facts: Facts, missing: list[str]) -> str:
+    """The missing programs with how many scenarios run each, where there are scenarios here."""
+    if facts.scenarios is None:
+        return f"{', '.join(missing)}. Scenarios that run one of them are skipped"
+    counts = {
+        name: sum(name in each.programs for each in facts.scenarios) for name in sorted(missing)
+    }
+    run = [f"{name} ({count})" for name, count in counts.items() if count]
+    others = [name for name, count in counts.items() if not count]
+    skipped = sum(not each.programs.isdisjoint(missing) for each in facts.scenarios)
+    in_all = f"{skipped} of the {len(facts.scenarios)} scenarios here run one of them: they are "
+    parts = [
+        f"{', '.join(run)}. {in_all}skipped, or an error with --lab-require" if run else "",
+        f"{', '.join(others)}, which no scenario here runs" if others else "",
+    ]
+    return ". Also ".join(filter(None, parts))
+
+
+def _kernel(facts: Facts, trial: Trial) -> Iterator[Finding]:
+    """What no package brings, and --lab-require does not ask for."""
+    for part in sorted(trial.lacks):
+        count = _of_the_scenarios([part in each.kernel for each in facts.scenarios or ()])
+        if facts.scenarios is not None and not count:
+            continue
+        yield Finding(
+            Verdict.NOTE,
+            "kernel",
+            f"this kernel lacks {part}. Scenarios that need it are skipped{count}, also with "
+            f"--lab-require; {PARTS_ELSEWHERE.get(part, 'a newer kernel has it')}",
+        )
+
+
+def _of_the_scenarios(needing: list[bool]) -> str:
+    """How many of the scenarios here need something, to stand behind a word; empty for none."""
+    return f" ({sum(needing)} of the {len(needing)} here)" if any(needing) else ""

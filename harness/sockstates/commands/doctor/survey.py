@@ -9,10 +9,13 @@ from pathlib import Path
 
 from sockstates.captures import libpcap
 from sockstates.commands.doctor.facts import SETTINGS, Facts, Trial
+from sockstates.commands.doctor.scenarios import read_needs
 from sockstates.programs import PACKAGES, find_program
 
 NEEDED = ("pytest", "pyroute2", "psutil", "scapy", "cryptography")
 OPTIONAL = ("pytest-xdist",)
+SCENARIOS = Path("scenarios")
+"""In the folder where the doctor is asked: what ``pytest scenarios/`` would run there."""
 CAPABILITY_BITS = {
     "SETGID": 6,
     "SETUID": 7,
@@ -35,6 +38,8 @@ def look() -> Facts:
     """Every fact about this process and its machine; tries a lab where the packages are there."""
     packages = {name: _version(name) for name in (*NEEDED, *OPTIONAL)}
     status = _status()
+    scenarios = read_needs(SCENARIOS)
+    declared = frozenset().union(*(each.programs for each in scenarios or ()))
     return Facts(
         python=(sys.version_info.major, sys.version_info.minor, sys.version_info.micro),
         packages=packages,
@@ -44,8 +49,12 @@ def look() -> Facts:
         container=_container(),
         system_call_filter=status.get("Seccomp", "0") != "0",
         settings={name: _setting(name) for name in SETTINGS},
-        programs={name: find_program(name) is not None for name in PACKAGES},
+        programs={
+            name: find_program(name) is not None
+            for name in (*PACKAGES, *sorted(declared - PACKAGES.keys()))
+        },
         libpcap_needs=() if libpcap.is_here() else libpcap.installation(),
+        scenarios=scenarios,
         trial=_trial() if all(packages[name] for name in NEEDED) else None,
     )
 

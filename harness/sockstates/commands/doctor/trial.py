@@ -9,6 +9,7 @@ import time
 
 from sockstates.commands.doctor.facts import Trial
 from sockstates.evidence.verdicts import ExpectationFailed
+from sockstates.lab.kernel_parts import KERNEL_PARTS
 from sockstates.lab.lab import Lab
 from sockstates.lab.opening import open_lab
 from sockstates.sandbox.client.errors import LabError, SandboxUnavailable
@@ -32,6 +33,7 @@ def try_lab() -> Trial:
                     frames.append(_frames_of_a_handshake(lab))
                     rules[family] = _failure_of_a_rule(lab)
                     sys_is_empty = _sys_is_empty(lab)
+                    lacks = frozenset(name for name, lacks in KERNEL_PARTS.items() if lacks(lab))
             no_tracepoints = sandbox.kernel_watch.missing
         finally:
             sandbox.close()
@@ -43,6 +45,7 @@ def try_lab() -> Trial:
         rules=rules,
         frames=min(frames),
         sys_is_empty=sys_is_empty,
+        lacks=lacks,
         no_tracepoints=no_tracepoints,
     )
 
