@@ -16,10 +16,12 @@ from tests.awake_processors import awake_processors
 WHOLE_MAP = ["0", "0", "4294967295"]
 """/proc/self/uid_map of the first user namespace; root of another one is nobody outside of it."""
 IS_MACHINES_ROOT = os.getuid() == 0 and Path("/proc/self/uid_map").read_text().split() == WHOLE_MAP
-MACHINES_ROOT = pytest.mark.skipif(
-    not IS_MACHINES_ROOT, reason="tracepoints are for the machine's root: run the tests as root"
+MACHINES_ROOT = pytest.mark.only_where(
+    IS_MACHINES_ROOT, reason="tracepoints are for the machine's root"
 )
-NOT_ROOT = pytest.mark.skipif(IS_MACHINES_ROOT, reason="the half for those who are not root")
+NOT_ROOT = pytest.mark.only_where(
+    not IS_MACHINES_ROOT, reason="it shows what all other users are told"
+)
 Kind = TypeVar("Kind")
 LIFE_OF_WHO_CLOSES_FIRST = [
     *("CLOSED", "SYN_SENT", "ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2", "CLOSED"),

@@ -1,6 +1,6 @@
 """The captures below the folder that SOCKSTATES_CAPTURES names: those of a run of the scenarios.
 
-`tox -e captures` has them read by us and by others; without the folder such a test is skipped.
+`tox -e captures` has them read by us and by others; without the folder such a test is deselected.
 """
 
 import os
@@ -20,6 +20,6 @@ def real_captures(pattern: str = "*.pcapng") -> list[Path]:
 
 def over_real_captures(test: Callable[..., Any]) -> Callable[..., Any]:
     """Mark a test of them: `-m real_captures` chooses it."""
-    skipped = pytest.mark.skipif(not FOLDER, reason="SOCKSTATES_CAPTURES names no folder")
-    marked: Callable[..., Any] = pytest.mark.real_captures(skipped(test))
+    given = pytest.mark.only_where(bool(FOLDER), reason="SOCKSTATES_CAPTURES names a folder")
+    marked: Callable[..., Any] = pytest.mark.real_captures(given(test))
     return marked

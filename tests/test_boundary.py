@@ -19,7 +19,7 @@ PROBES = Path(__file__).with_name("boundary_probes.py")
 REFUSED = {"EPERM", "EACCES", "EROFS", "ESRCH", "ENOSYS"}
 LOCKED = "EINVAL"
 """What umount(2), a bind mount that would uncover something, and a pidfd of elsewhere get."""
-AS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="only root has other users on its hosts")
+AS_ROOT = pytest.mark.only_where(os.getuid() == 0, reason="only root has other users on its hosts")
 
 
 @pytest.fixture

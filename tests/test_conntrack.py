@@ -83,7 +83,7 @@ def test_each_change_has_the_time_of_its_segment(lab: Lab, client: Host, server:
     server.sees_flow(connection, OPENED)
     told = [each for each in _told(lab) if not each.arrived]
     if not told:
-        pytest.skip("this kernel does not say when an event happened (6.14 and later do)")
+        pytest.skip("when an event happened is told by Linux 6.14 and later")
     syn, answer, last = (each.time for each in lab.timeline.wire[:3])
     new, answered, established = (each.time for each in told)
     # The server's own answer is looked at before it leaves, what comes after it has arrived.

@@ -31,7 +31,7 @@ TWO = ("client", "server")
 def bare(lab: Lab) -> Lab:
     """A lab whose kernel has no netem."""
     if not link.lacking_netem(lab):
-        pytest.skip("this kernel has netem: nothing is refused")
+        pytest.skip("this kernel was built with CONFIG_NET_SCH_NETEM: nothing is refused")
     return lab
 
 

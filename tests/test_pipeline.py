@@ -14,6 +14,9 @@ from typing import Any
 
 import pytest
 
+from sockstates.programs import not_installed
+from sockstates.virtual.requirements import STATIC_LIBRARY
+
 PROJECT = Path(__file__).parents[1]
 PIPELINE = PROJECT / ".ci"
 LONGEST = 120
@@ -196,15 +199,18 @@ PACKAGE = "nc is not installed; Debian's package netcat-openbsd has it"
 @pytest.mark.parametrize(
     ("message", "more", "said"),
     [
-        (PACKAGE, "", "1 for want of netcat-openbsd"),
-        ("it was built without CONFIG_NET_SCH_NETEM", "", "1 for want of CONFIG_NET_SCH_NETEM"),
+        (PACKAGE, "", "1 for netcat-openbsd"),
+        ("no kernel is built. " + not_installed(*STATIC_LIBRARY), "", "1 for libc6-dev"),
+        ("it was built without CONFIG_NET_SCH_NETEM", "", "1 for CONFIG_NET_SCH_NETEM"),
+        ("it was built with CONFIG_NET_SCH_NETEM", "", "1 for CONFIG_NET_SCH_NETEM"),
+        ("that is told by Linux 6.14 and later", "", "1 for Linux 6.14"),
         ("not today", "", "skipped, and no package named: a::without: not today"),
         ("Debian's package nonesuch has it", "", "skipped, and no package named"),
         (PACKAGE, '<testcase classname="a" name="f"><failure/></testcase>', "failed: a::f"),
         (PACKAGE, '<testcase classname="a" name="e"><error/></testcase>', "failed: a::e"),
     ],
 )
-def test_a_bare_machine_skips_for_want_of_packages_only(
+def test_a_bare_machine_skips_for_packages_and_the_kernel_only(
     message: str, more: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "junit.xml"

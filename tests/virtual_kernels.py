@@ -4,13 +4,16 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
+from sockstates.programs import not_installed
 from sockstates.virtual import kernels
 from sockstates.virtual.errors import KernelMissing
 from sockstates.virtual.guest_folder import PREFIX
 from sockstates.virtual.kernels import Kernel
+from sockstates.virtual.requirements import missing_for_building
 
 SOON = 240.0
 """Seconds after which what must happen hangs: on a busy machine all takes longer."""
@@ -21,15 +24,23 @@ def built_kernel() -> Kernel:
     try:
         return kernels.find(None)
     except KernelMissing as reason:
-        pytest.skip(str(reason).replace("\n", " "))
+        _skip(str(reason))
 
 
 def two_built_kernels() -> tuple[Kernel, Kernel]:
     """The oldest and the newest; skips the test where there are no two."""
     built = kernels.built()
     if len(built) < 2:
-        pytest.skip(f"two virtual kernels are needed, {len(built)} built: {kernels.KERNEL_BUILD}")
+        _skip(f"two virtual kernels are needed, {len(built)} built: {kernels.KERNEL_BUILD}")
     return built[0], built[-1]
+
+
+def _skip(reason: str) -> NoReturn:
+    """Skip the test for want of a kernel, and of what building one takes."""
+    missing = missing_for_building(fetching=False)
+    pytest.skip(
+        ". ".join([" ".join(reason.split()), *map(not_installed, missing, missing.values())])
+    )
 
 
 def fake_kernel(folder: Path, text: str, *, mode: int = 0o755) -> Kernel:

@@ -166,9 +166,11 @@ def intended_program(name: str) -> str | None:
 
 def missing_program(name: str) -> str | None:
     """None when the program is here; otherwise what to install."""
-    if find_program(name):
-        return None
-    package = PACKAGES_BY_PROGRAM.get(name)
+    return None if find_program(name) else not_installed(name, PACKAGES_BY_PROGRAM.get(name))
+
+
+def not_installed(name: str, package: str | None) -> str:
+    """What to install where a program, or a file of another kind, is missing."""
     if package is None:
         return f"{name} is not installed: no folder of PATH has it. Give its path, or install it"
     return f"{name} is not installed; Debian's package {package} has it"

@@ -60,7 +60,7 @@ class Endpoint(WitnessedSocket):
         content = bytes(data) if isinstance(data, int) else data
         flags |= socket.MSG_OOB * urgent | socket.MSG_MORE * more
         check_flags("send", flags)
-        call = self._call("send", "send", data=content, flags=flags)
+        call = self._call("send", "send", data=content, flags=int(flags))
         return self._succeeds(call) if wait else call
 
     def receive(self, size: int = LARGEST_RECEIVE, *, urgent: bool = False, flags: int = 0) -> Call:
@@ -71,7 +71,8 @@ class Endpoint(WitnessedSocket):
         """
         flags |= socket.MSG_OOB * urgent
         check_flags("receive", flags)
-        return self._call("receive", "recv", size=size, flags=flags)
+        # Python before 3.11.4 cannot pickle two of socket.MsgFlag in one.
+        return self._call("receive", "recv", size=size, flags=int(flags))
 
     def receives(self, expected: bytes) -> None:
         """Expect to read exactly these bytes next, in as many recv(2) as it takes."""

@@ -43,13 +43,19 @@ def check_processor() -> None:
 
 def check_programs(fetching: bool) -> None:
     """Raises BuildImpossible with all that is missing, and the one command that installs it."""
+    missing = missing_for_building(fetching)
+    if missing:
+        problem = f"a kernel cannot be built here: missing are {', '.join(missing)}."
+        raise BuildImpossible("\n".join([problem, *install_commands(missing.values())]))
+
+
+def missing_for_building(fetching: bool) -> dict[str, str]:
+    """What is not here of what building takes, each with the Debian package that has it."""
     wanted = COMPILING | (FETCHING if fetching else {})
     missing = {name: package for name, package in wanted.items() if shutil.which(name) is None}
     if "gcc" not in missing and not _has_static_library():
         missing[STATIC_LIBRARY[0]] = STATIC_LIBRARY[1]
-    if missing:
-        problem = f"a kernel cannot be built here: missing are {', '.join(missing)}."
-        raise BuildImpossible("\n".join([problem, *install_commands(missing.values())]))
+    return missing
 
 
 def _has_static_library() -> bool:
