@@ -1,4 +1,4 @@
-"""Runs a command as on a kernel without IPv6, without nf_tables, or that forbids perf.
+"""Runs a command as on a kernel that lacks IPv6, nf_tables, AF_PACKET, sock_diag, or forbids perf.
 
 A seccomp filter (seccomp(2)) answers the system call that would ask for it, for the command and all
 that it starts, with the errno that such a kernel gives. Usage: kernel_without.py LACK COMMAND…
@@ -17,10 +17,12 @@ CALLS = {
     "aarch64": {"socket": 198, "perf_event_open": 241},
 }
 """The numbers of system calls; a test on another machine is skipped."""
-NETLINK_NETFILTER = 12
+NETLINK_SOCK_DIAG, NETLINK_NETFILTER = 4, 12
 LACKS: dict[str, tuple[str, dict[int, int], int]] = {
     "ipv6": ("socket", {0: socket.AF_INET6}, errno.EAFNOSUPPORT),
     "nf_tables": ("socket", {0: socket.AF_NETLINK, 2: NETLINK_NETFILTER}, errno.EPROTONOSUPPORT),
+    "packet_sockets": ("socket", {0: socket.AF_PACKET}, errno.EAFNOSUPPORT),
+    "sock_diag": ("socket", {0: socket.AF_NETLINK, 2: NETLINK_SOCK_DIAG}, errno.EPROTONOSUPPORT),
     "perf": ("perf_event_open", {}, errno.EACCES),
 }
 """What is lacking -> the call, which of its arguments must be what, and the errno."""

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,20 @@ BOTH_FAMILIES = HEAD.replace('"ipv4"', '"ipv4", "ipv6"')
 filtered = pytest.mark.only_where(
     platform.machine() in CALLS, reason="the numbers of this processor's calls are known"
 )
+
+
+RULE = '''
+def test_a_rule(lab, client, server):
+    """A rule is applied."""
+    client.iptables("-A INPUT -s server -j DROP")
+'''
+COMMANDS = [
+    ["--help"],
+    ["predict", "syn"],
+    ["explain", "131s"],
+    ["show", "--help"],
+    ["kernel", "list"],
+]
 
 
 def without(lack: str, *command: str) -> list[str]:
@@ -78,3 +93,102 @@ def test_a_user_without_home_and_passwd_entry_is_told_to_name_a_folder(
         kernels.kernels_folder()
     assert main(["list"]) != 0
     assert "XDG_CACHE_HOME=/a/folder" in capsys.readouterr().err
+
+
+@filtered
+def test_without_nf_tables_a_rule_says_what_is_missing(runs: Runs) -> None:
+    runs.write(RULE)
+    result = runs.run_command(*without("nf_tables", *runs.command()))
+    result.assert_outcomes(failed=1)
+    words = " ".join(result.outlines)
+    assert (
+        "KernelLacks: client: '-A INPUT -s server -j DROP': this kernel has no nf_tables" in words
+    )
+    assert "modprobe nf_tables" in words
+    assert "site-packages" not in words
+    assert "/harness/sockstates/" not in words
+
+
+@filtered
+@pytest.mark.parametrize(
+    ("lack", "named"),
+    [
+        (
+            "packet_sockets",
+            "this kernel has no packet sockets (AF_PACKET). Try `modprobe af_packet`",
+        ),
+        ("sock_diag", "this kernel has no sock_diag for TCP. Try `modprobe -a inet_diag tcp_diag`"),
+    ],
+)
+def test_what_every_lab_needs_of_the_kernel_is_missing_by_name(
+    runs: Runs, lack: str, named: str
+) -> None:
+    runs.write(CONNECTED)
+    result = runs.run_command(*without(lack, *runs.command()))
+    result.assert_outcomes(errors=1)
+    assert named in " ".join(result.outlines)
+    assert "Traceback" not in result.stdout.str() + result.stderr.str()
+
+
+def told(words: list[str], output: str) -> tuple[int, str]:
+    """A command's exit status and standard error, its output redirected by a shell."""
+    line = f'"$@" {output}'
+    command = ["sh", "-c", line, "sh", sys.executable, "-m", "sockstates", *words]
+    done = subprocess.run(
+        command, cwd=PROJECT / "harness", stderr=subprocess.PIPE, text=True, check=False
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_a_command_whose_output_is_full_or_closed_says_so_in_one_line(words: list[str]) -> None:
+    cannot = "sockstates: standard output cannot be written: "
+    assert told(words, ">/dev/full") == (1, f"{cannot}No space left on device\n")
+    assert told(words, ">&-") == (1, f"{cannot}Bad file descriptor\n")
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_a_command_whose_reader_has_gone_is_quiet(words: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as pipe:
+        done = subprocess.run(
+            [sys.executable, "-m", "sockstates", *words],
+            cwd=PROJECT / "harness",
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_results_that_cannot_be_written_are_told_before_anything_runs(runs: Runs) -> None:
+    runs.write(CONNECTED)
+    result = runs.run("--junitxml", "/proc/nowhere/results.xml")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "--junitxml /proc/nowhere/results.xml: nothing can be written" in result.stderr.str()
+    assert "Traceback" not in result.stdout.str() + result.stderr.str()
+
+
+def test_results_in_a_folder_that_is_not_there_yet_are_written(runs: Runs) -> None:
+    runs.write(CONNECTED)
+    runs.run("--junitxml", "new/results.xml").assert_outcomes(passed=1)
+    assert (runs.folder / "new" / "results.xml").is_file()
+
+
+def test_a_read_only_checkout_runs_with_this_projects_own_settings(runs: Runs) -> None:
+    runs.write(CONNECTED)
+    (runs.folder / "pytest.ini").unlink()
+    for name in ("pyproject.toml", "conftest.py"):
+        shutil.copy(PROJECT / name, runs.folder)
+    read_only = (
+        'mount --bind "$PWD" "$PWD" && mount -o remount,bind,ro "$PWD" && cd "$PWD" && '
+        '! touch written 2>/dev/null && exec "$@"'
+    )
+    namespace = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
+    result = runs.run_command(
+        *namespace, "sh", "-c", read_only, "sh", *runs.command("test_it.py", "-p", "cacheprovider")
+    )
+    result.assert_outcomes(passed=1)
+    assert not (runs.folder / ".pytest_cache").exists()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-from sockstates.terminal import harmless_streams
+from sockstates.terminal import OutputLost, checked_output, harmless_streams, output_lost
 
 USAGE = """\
 usage: sockstates doctor
@@ -55,11 +55,16 @@ DRAWS_ITSELF = ("kernel", "virtual")
 
 
 def main(arguments: list[str]) -> int:
-    """Do what the command line asks; its exit status."""
-    if arguments[:1] and arguments[0] in DRAWS_ITSELF:
-        return _main(arguments)
-    with harmless_streams():
-        return _main(arguments)
+    """Do what the command line asks; its exit status, 1 when its output cannot be written."""
+    try:
+        with checked_output():
+            if arguments[:1] and arguments[0] in DRAWS_ITSELF:
+                return _main(arguments)
+            with harmless_streams():
+                return _main(arguments)
+    except OutputLost as lost:
+        output_lost(lost)
+        return 1
 
 
 def _main(arguments: list[str]) -> int:

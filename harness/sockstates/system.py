@@ -7,6 +7,8 @@ import os
 import platform
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 VIRTUAL = "SOCKSTATES_VIRTUAL"
 """Environment variable of every process in a virtual kernel: what there is to say of its clock."""
@@ -19,6 +21,33 @@ NO_IPV6 = (
     "this kernel has no IPv6: it was started with ipv6.disable=1, or built without CONFIG_IPV6. "
     "What is tested over IPv4 runs all the same"
 )
+
+ABSENT = (errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT)
+"""How socket(2) refuses what the kernel was built without and no module has brought."""
+
+
+@contextmanager
+def kernel_part(part: str, configuration: str, *modules: str) -> Iterator[None]:
+    """Have a socket that the kernel does not know name the part that is missing, and what to do.
+
+    Errors: OSError with the kernel's errno, its strerror the whole message.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in ABSENT:
+            raise
+        raise OSError(error.errno, absent(part, configuration, *modules)) from error
+
+
+def absent(part: str, configuration: str, *modules: str) -> str:
+    """What the kernel lacks, and how to get it."""
+    load = f"modprobe {'-a ' if len(modules) > 1 else ''}{' '.join(modules)}"
+    return (
+        f"this kernel has no {part}. Try `{load}` as root on the machine, outside of any "
+        f"container; where there is no such module, use a kernel with {configuration}, or run "
+        "with --lab-virtual"
+    )
 
 
 def has_ipv6() -> bool:

@@ -8,6 +8,8 @@ where they are. Every printer of the project writes through here.
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,6 +40,65 @@ def harmless(text: str) -> str:
 def harmless_line(text: str) -> str:
     """The same for what stands in one line: its line ends are made visible too."""
     return harmless(text).replace("\n", chr(_PICTURES + ord("\n")))
+
+
+class OutputLost(Exception):
+    """Standard output takes nothing more. No OSError, which would be taken for an input's."""
+
+
+class _Checked:
+    """A stream whose writing fails with OutputLost; all else is the stream's own."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except OSError as error:
+            raise OutputLost from error
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except OSError as error:
+            raise OutputLost from error
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def checked_output() -> Iterator[None]:
+    """Inside, standard output raises OutputLost where it takes nothing, and at the end too."""
+    output = sys.stdout
+    if output is None:  # it was closed before the program began
+        raise OutputLost from OSError(errno.EBADF, os.strerror(errno.EBADF))
+    sys.stdout = cast(TextIO, _Checked(output))
+    try:
+        yield
+    finally:
+        checked, sys.stdout = sys.stdout, output
+        checked.flush()
+
+
+def output_lost(lost: OutputLost) -> None:
+    """Say in one line why nothing more was written; nothing where the reader has gone, as `head`.
+
+    What is still in the buffer goes nowhere, or the interpreter would fail with it at its end.
+    """
+    if sys.stdout is not None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    why = lost.__cause__
+    if not isinstance(why, BrokenPipeError):
+        reason = why.strerror if isinstance(why, OSError) else why
+        sys.stderr.write(f"sockstates: standard output cannot be written: {reason}\n")
 
 
 class _Harmless:

@@ -28,8 +28,9 @@ from sockstates.lab.socket_options import Options, longest_wait, options_of, pac
 from sockstates.lab.sysctl_names import full_sysctl, no_sysctl
 from sockstates.record.events import RuleChanged
 from sockstates.sandbox.agent.program_texts import not_started, shell_operator
-from sockstates.sandbox.client.errors import LabError
+from sockstates.sandbox.client.errors import KernelLacks, LabError
 from sockstates.sandbox.rules import parse
+from sockstates.system import ABSENT
 from sockstates.tcp.segment import Address
 from sockstates.tcp.sizes import SMALLEST_MTU
 
@@ -266,10 +267,16 @@ class Host(SocketHost):
         Both families, wherever the line makes sense; host names are the lab's. With ``-t nat``
         DNAT and REDIRECT, for what comes (PREROUTING) and what this host sends (OUTPUT). What is
         given back has a counter and can be deleted only when the line made a rule, as -A and -I do,
-        but not -F or -P. Errors: RuleSyntaxError says what is supported.
+        but not -F or -P. Errors: RuleSyntaxError says what is supported; KernelLacks where the
+        kernel has no nf_tables.
         """
         command = parse(line)
-        number = self.ask("rule", what="apply", arguments=(command, self.lab.addresses()))
+        try:
+            number = self.ask("rule", what="apply", arguments=(command, self.lab.addresses()))
+        except OSError as error:
+            if error.errno in ABSENT:
+                raise KernelLacks(f"{self.name}: {line!r}: {error.strerror}") from error
+            raise
         self.record_rule(line, "applied", 0, 0)
         rule = Rule(self, number, line)
         if number is not None:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sockstates.lab.arguments import check_option
 from sockstates.sandbox.client.errors import LabError
+from sockstates.tcp.socket_options import option_names
 
 Options = Sequence[tuple[int, int, int | float | bytes]]
 SetOptions = Mapping[tuple[int, int], int | bytes]
@@ -73,7 +74,9 @@ def packed_option(level: int, name: int, value: int | float | bytes) -> int | by
     if level == socket.SOL_SOCKET and name in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
         return TIMEVAL.pack(*divmod(round(value * MICROSECONDS), MICROSECONDS))
     if isinstance(value, float):
-        raise LabError(f"option {name} of level {level}: {value!r} is neither an int nor bytes")
+        raise LabError(
+            f"{option_names(level, name)[1]}: its value is an int or bytes, not {value!r}"
+        )
     return value
 
 

@@ -14,7 +14,12 @@ from typing import Any
 from sockstates.evidence.verdicts import ExpectationFailed, Inconclusive
 from sockstates.sandbox.client.errors import LabError
 from sockstates.sandbox.network.topology import TopologyError
-from sockstates.sandbox.rules.errors import RuleScopeError, RuleSyntaxError, UnknownHostError
+from sockstates.sandbox.rules.errors import (
+    RuleNotAppliedError,
+    RuleScopeError,
+    RuleSyntaxError,
+    UnknownHostError,
+)
 from sockstates.tcp.matching import UnknownHost
 from sockstates.tcp.reading import NotationError
 from sockstates.tcp.states import UnknownState
@@ -25,6 +30,7 @@ SPEAK_FOR_THEMSELVES = (
     Inconclusive,
     LabError,
     NotationError,
+    RuleNotAppliedError,
     RuleScopeError,
     RuleSyntaxError,
     TopologyError,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ import pytest
 from sockstates.lab.opening import open_lab
 from sockstates.plugin.fixtures import SANDBOX
 from sockstates.plugin.markers import declared_programs
-from sockstates.plugin.pages import ELSEWHERE
+from sockstates.plugin.pages import ELSEWHERE, told
 from sockstates.plugin.programs import packages_lines
 from sockstates.programs import PACKAGES_BY_PROGRAM, install_commands, missing_program
 from sockstates.sandbox.client.errors import LabError
@@ -58,7 +59,29 @@ def in_a_pipeline() -> bool:
 def pytest_configure(config: pytest.Config) -> None:
     """The process that has the terminal gives the verdict on the whole run."""
     if not hasattr(config, "workerinput"):
+        _check_junitxml(config)
         config.pluginmanager.register(_Verdict(config), "lab-verdict")
+
+
+def _check_junitxml(config: pytest.Config) -> None:
+    """Tell before anything runs that the results cannot be written; pytest makes the folder too."""
+    given = getattr(config.option, "xmlpath", None)
+    if not given or config.option.collectonly:
+        return
+    path = Path(given).absolute()
+    reason = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = told(error)
+    else:
+        if path.is_dir():
+            reason = "it is a folder"
+        elif not os.access(path if path.exists() else path.parent, os.W_OK):
+            reason = f"{path if path.exists() else path.parent} is not writable"
+    if reason:
+        problem = f"--junitxml {given}: nothing can be written there: {harmless_line(reason)}"
+        raise pytest.UsageError(problem)
 
 
 @pytest.hookimpl(tryfirst=True)

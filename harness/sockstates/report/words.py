@@ -31,6 +31,7 @@ from sockstates.record.events import (
 from sockstates.record.timeline import Timeline
 from sockstates.report.clock import duration, since_start
 from sockstates.report.kernel_words import kernel_event_text
+from sockstates.tcp.socket_options import arguments_text
 from sockstates.tcp.states import State
 
 LONGEST_VALUE = 60
@@ -120,6 +121,12 @@ def value_text(value: object) -> str:
     return f"{text[:LONGEST_VALUE]}...{size}"
 
 
+def _call_detail(event: CallBegan) -> str:
+    if event.name in ("setsockopt", "getsockopt"):
+        return arguments_text(event.detail)
+    return event.detail
+
+
 def _call_ended_text(timeline: Timeline, event: CallEnded, began: CallBegan | None) -> str:
     after = f" after {duration((event.time - began.time) / NANOSECONDS)}" if began else ""
     if event.error:
@@ -162,7 +169,7 @@ def event_text(timeline: Timeline, event: Event, began: dict[int, CallBegan]) ->
         case ProcessSeen():
             text = f"process {event.pid} calls itself {' '.join(event.command)}"
         case CallBegan():
-            text = f"{event.name}({event.detail})"
+            text = f"{event.name}({_call_detail(event)})"
         case CallEnded():
             text = _call_ended_text(timeline, event, began.get(event.call))
         case ProgramStarted():

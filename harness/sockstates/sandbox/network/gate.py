@@ -16,6 +16,8 @@ import struct
 from pathlib import Path
 from typing import Any
 
+from sockstates.system import kernel_part
+
 NamespaceId = tuple[int, int]
 
 NETLINK_HEADER = struct.Struct("=IHHII")
@@ -112,11 +114,15 @@ def link_events() -> socket.socket:
 
 
 def filter_socket() -> Any:
-    """pyroute2's ``NFTSocket`` in the present namespace, bound: nf_tables."""
+    """pyroute2's ``NFTSocket`` in the present namespace, bound: nf_tables.
+
+    Errors: OSError says that the kernel has none, and what to do.
+    """
     prove_outside_host()
     from pyroute2.netlink.nfnetlink.nftsocket import NFTSocket
 
-    nft = NFTSocket()
+    with kernel_part("nf_tables", "CONFIG_NF_TABLES", "nf_tables"):
+        nft = NFTSocket()
     nft.bind()
     return nft
 

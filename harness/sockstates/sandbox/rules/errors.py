@@ -68,7 +68,7 @@ def _hint(number: int) -> str:
         errno_names.ENOENT: "Something else may have changed the tables of this host, or a kernel"
         " module is missing (nf_tables, nf_conntrack, nft_limit, nft_numgen, nft_reject,"
         " nft_chain_nat, nft_nat, nft_redir).",
-        errno_names.EOPNOTSUPP: "This kernel lacks a part of nf_tables that the rule needs.",
+        errno_names.EOPNOTSUPP: "This kernel lacks nf_tables, or a part of it that the rule needs.",
         errno_names.EAFNOSUPPORT: "This kernel has no nf_tables for that IP version.",
         errno_names.ETIMEDOUT: "No answer came from the kernel.",
     }

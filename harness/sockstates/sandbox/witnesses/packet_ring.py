@@ -17,7 +17,7 @@ import struct
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
-from sockstates.system import VIRTUAL
+from sockstates.system import VIRTUAL, kernel_part
 
 SOL_PACKET = 263
 PACKET_RX_RING, PACKET_STATISTICS, PACKET_VERSION = 5, 6, 10
@@ -110,7 +110,7 @@ class PacketRing:
         poll.register(self._socket, select.POLLIN)
         while _BLOCK.unpack_from(self._ring, self._next * self._size)[1]:
             if not poll.poll(SETTLE_LIMIT):
-                raise TimeoutError(f"the capture stands still for {SETTLE_LIMIT / 1000:g} s")
+                raise TimeoutError(f"the capture has not moved for {SETTLE_LIMIT / 1000:g} s")
             frames += self.drain()
         return frames
 
@@ -128,12 +128,13 @@ class PacketRing:
 
 
 def packet_socket(kind: socket.SocketKind, protocol: int = 0) -> socket.socket:
-    """A packet(7) socket; errors: PermissionError names the capability that is missing.
+    """A packet(7) socket; errors: OSError says what is missing.
 
     Without a protocol it hears nothing until it is bound.
     """
     try:
-        return socket.socket(socket.AF_PACKET, kind, socket.htons(protocol))
+        with kernel_part("packet sockets (AF_PACKET)", "CONFIG_PACKET", "af_packet"):
+            return socket.socket(socket.AF_PACKET, kind, socket.htons(protocol))
     except PermissionError as error:
         reason = "socket(AF_PACKET) is refused: the capability CAP_NET_RAW is missing"
         raise PermissionError(error.errno, reason) from error

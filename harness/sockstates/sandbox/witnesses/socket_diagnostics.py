@@ -6,10 +6,13 @@ some tens of microseconds. It changes nothing and so needs no gate.
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import struct
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from sockstates.system import absent, kernel_part
 from sockstates.tcp.segment import Address
 
 NETLINK_SOCK_DIAG = 4
@@ -55,11 +58,15 @@ listeners with SO_REUSEPORT have, or one after the other. The cookie stays the s
 socket to TIME_WAIT; no other socket of the machine ever has it."""
 
 
+_PART: Final = "sock_diag for TCP", "CONFIG_INET_DIAG", "inet_diag", "tcp_diag"
+
+
 class SocketDiagnostics:
     """An open sock_diag socket in the namespace in which it was made."""
 
     def __init__(self) -> None:
-        self._netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG)
+        with kernel_part(*_PART):
+            self._netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG)
         self._netlink.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
 
     def read(self, family: int) -> dict[Key, Diagnosis]:
@@ -79,7 +86,8 @@ class SocketDiagnostics:
                     return found
                 if kind == NLMSG_ERROR:
                     (number,) = struct.unpack_from("=i", data, offset + _HEADER.size)
-                    raise OSError(-number, "sock_diag")
+                    refused = f"sock_diag: {os.strerror(-number)}"
+                    raise OSError(-number, absent(*_PART) if -number == errno.ENOENT else refused)
                 key, diagnosis = _decode(data, offset + _HEADER.size)
                 found[key] = diagnosis
                 offset += (length + 3) & ~3
