@@ -32,7 +32,7 @@ OPEN = (*HANDSHAKE, "A P. 101 ack 301 len 5", "B . 301 ack 106")
 
 def told(*written: str) -> list[str]:
     """What was inferred, a line each: end, states, and a question mark when only possible."""
-    return [line(each) for each in infer_states(capture(*written))]
+    return [line(each) for each in infer_states(capture(*written), captured_at_host=True)]
 
 
 def line(each: Inferred) -> str:

@@ -78,6 +78,20 @@ class TestOrder:
         assert "!" not in text
 
 
+class TestStates:
+    def test_ladder_and_table_say_the_same(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = write_stamped(tmp_path / "base.pcap", conversation())
+        text = shown(capsys, path)
+        assert "(TIME_WAIT)" in text
+        assert "(LAST_ACK?)" in text
+        assert "(CLOSED?)" in text
+        assert text.rstrip().endswith("TIME_WAIT CLOSED?")
+        table = shown(capsys, path, "--table")
+        assert "TIME_WAIT CLOSED?" in table
+
+
 class TestRefusedThenAccepted:
     @pytest.mark.parametrize("number", [5, 2**31 - 5, 2**31 + 5, 3_000_000_000, 2**32 - 2])
     @pytest.mark.parametrize("refusals", [1, 3])

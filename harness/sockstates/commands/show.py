@@ -169,13 +169,27 @@ def _show_capture(capture: CaptureFile, wish: Wish) -> Iterator[str]:
     timeline = capture_timeline(capture, seen.connections, chosen, wish.most)
     yield from _wrapped(tls_problems(timeline.wire), wish.width)
     yield ""
-    yield from _drawn(timeline, wish, _inferred(timeline))
+    inferred = _inferred(timeline)
+    yield from _drawn(timeline, wish, inferred)
     segments, drawn = sum(each.segments for each in chosen), len(timeline.wire)
     if segments > wish.most:
         yield f"\nthe first {drawn} of {segments} segments; --most {segments} draws them all"
     elif drawn < segments:
         yield f"\n! {segments - drawn} of the {segments} segments are not drawn"
-    yield f"\n{connections_table(chosen, wish.width)}"
+    whole = segments <= wish.most
+    known = {each.number: _of(each, inferred) for each in chosen if whole}
+    yield f"\n{connections_table(chosen, wish.width, known)}"
+
+
+def _of(connection: Connection, inferred: list[Inferred]) -> list[Inferred]:
+    """What was inferred of a connection's ends while it lasted."""
+    ends = {connection.source, connection.destination}
+    return [
+        each
+        for each in inferred
+        if {each.local, each.remote} == ends
+        and connection.began <= each.segment.time <= connection.ended
+    ]
 
 
 def _wrapped(remarks: list[str], width: int) -> Iterator[str]:
@@ -290,7 +304,9 @@ def _inferred(timeline: Timeline) -> list[Inferred]:
     found = []
     for host, segments in timeline.arrived.items():
         found += [
-            each for each in infer_states(segments) if timeline.names.host(each.local.ip) == host
+            each
+            for each in infer_states(segments, captured_at_host=True)
+            if timeline.names.host(each.local.ip) == host
         ]
     return found
 

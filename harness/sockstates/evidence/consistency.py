@@ -116,7 +116,8 @@ def _inferred(timeline: Timeline) -> dict[EndpointKey, list[Inferred]]:
     for host, segments in timeline.arrived.items():
         if host in timeline.between:
             continue
-        for each in infer_states([each for each in segments if each not in timeline.unsound]):
+        sound = [each for each in segments if each not in timeline.unsound]
+        for each in infer_states(sound, captured_at_host=True):
             key = host, each.local, each.remote
             if timeline.names.host(each.local.ip) == host and key not in crafted:
                 found.setdefault(key, []).append(each)

@@ -48,7 +48,7 @@ def dated(timeline: Timeline, key: EndpointKey, seen: Sequence[Stage]) -> list[S
     arrived = [each.time for each in segments if each.source == key[2]]
     causes = [
         (each.after, each.segment.time)
-        for each in infer_states(segments)
+        for each in infer_states(segments, captured_at_host=True)
         if each.local == each.segment.destination == key[1]
     ]
     return [_dated(stage, arrived, causes) for stage in seen]

@@ -144,7 +144,7 @@ def _inferred_text(sought: Sought) -> str:
     host, local, remote = sought.key
     return _row(
         f"{sought.clock(each.time)} {each.after}{'' if each.certain else '?'}"
-        for each in infer_states(sought.timeline.arrived[host])
+        for each in infer_states(sought.timeline.arrived[host], captured_at_host=True)
         if (each.local, each.remote) == (local, remote)
     )
 

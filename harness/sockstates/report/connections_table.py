@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sockstates.record.events import NANOSECONDS
 from sockstates.report.clock import duration
 from sockstates.tcp.connection import Connection
 from sockstates.tcp.following import telling_segments
 from sockstates.tcp.headers import RST, SYN
-from sockstates.tcp.inference import infer_states
+from sockstates.tcp.inference import Inferred, infer_states
 from sockstates.tcp.marks import SENT_AGAIN, Mark
 from sockstates.tcp.segment import Address
 from sockstates.tcp.states import State
@@ -23,9 +23,18 @@ LEGEND = (
 _LEFT = frozenset({1, 2, 9})
 
 
-def connections_table(connections: Sequence[Connection], width: int) -> str:
-    """A line for each connection, below the heads; the states on a line of their own if need be."""
-    rows = [HEADS, *(_row(each) for each in connections)]
+def connections_table(
+    connections: Sequence[Connection],
+    width: int,
+    inferred: Mapping[int, Sequence[Inferred]] | None = None,
+) -> str:
+    """A line for each connection, below the heads; the states on a line of their own if need be.
+
+    inferred: what is shown of connections' states elsewhere, by their number; of others it is
+    inferred from the segments that following them has kept.
+    """
+    known = inferred or {}
+    rows = [HEADS, *(_row(each, known.get(each.number)) for each in connections)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADS))]
     lines = [_line(row, widths) for row in rows]
     if max(map(len, lines)) <= width:
@@ -54,7 +63,7 @@ def _line(row: tuple[str, ...], widths: list[int]) -> str:
     )
 
 
-def _row(connection: Connection) -> tuple[str, ...]:
+def _row(connection: Connection, inferred: Sequence[Inferred] | None) -> tuple[str, ...]:
     lasted = (connection.ended - connection.began) / NANOSECONDS
     return (
         f"{connection.number}{'' if _from_its_beginning(connection) else '+'}",
@@ -66,7 +75,7 @@ def _row(connection: Connection) -> tuple[str, ...]:
         str(connection.count(Mark.ZERO_WINDOW)),
         str(_resets(connection)),
         duration(lasted),
-        " ".join(final_states(connection)),
+        " ".join(final_states(connection, inferred)),
     )
 
 
@@ -82,10 +91,14 @@ def _from_its_beginning(connection: Connection) -> bool:
     return bool((connection.first.flags | connection.second.flags) & SYN)
 
 
-def final_states(connection: Connection) -> tuple[str, str]:
+def final_states(
+    connection: Connection, inferred: Sequence[Inferred] | None = None
+) -> tuple[str, str]:
     """The last inferred state of the end that spoke first, and of the other; ``-`` for unknown."""
     latest: dict[Address, tuple[State, bool]] = {}
-    for each in infer_states(telling_segments(connection)):
+    if inferred is None:
+        inferred = infer_states(telling_segments(connection))
+    for each in inferred:
         latest[each.local] = each.after, each.certain
     return _state(latest.get(connection.source)), _state(latest.get(connection.destination))
 

@@ -38,6 +38,7 @@ class Direction:
         "flags",
         "fresh",
         "latest",
+        "latest_data",
         "marks",
         "next",
         "next_at",
@@ -79,6 +80,8 @@ class Direction:
         """What acknowledges its SYN or FIN, as long as nothing has."""
         self.latest: Said | None = None
         """Its last segment."""
+        self.latest_data: Said | None = None
+        """Its last segment with data."""
         self.segments = 0
         self.octets = 0
         self.renumbered = False

@@ -62,6 +62,8 @@ def mark(place: Place, said: Said) -> int:
         if marks:
             connection.marked[marks] += 1
     here.latest = said
+    if length:
+        here.latest_data = said
     here.window = window
     here.marks = marks
     here.acknowledged = acknowledgement

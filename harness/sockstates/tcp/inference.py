@@ -1,17 +1,61 @@
 """The states of both ends of a connection, inferred from the segments of one capture.
 
-What an end has sent proves what it was: a FIN that does not acknowledge the peer's FIN was sent in
-ESTABLISHED, whatever had passed the capture by then. What was on its way to an end may never have
-arrived (a filter drops behind the capture), so what it would change is only possible until the end
-sends something that says so, and is dropped when the end sends what contradicts it.
+Every change of state that the segments suggest is given, and each is either *certain* (proved) or
+only *possible*. Certain means: under the assumptions named here, this end has been in this state,
+in this connection. When it entered the state is only bounded: a segment passed the capture later
+than it was sent and earlier than it arrived.
 
-Not on the wire, and so never inferred: timeouts, TIME_WAIT's end, a program that closes in SYN_SENT
-or LISTEN, whether a SYN-ACK was a cookie (then there is no SYN_RECV). Pure.
+Assumptions, always
+    Own: a segment was sent by the end whose address it bears, or is a copy of one that was.
+    Ends: each end does as RFC 9293 says. Its FIN leaves when its program closes: an end that has
+    closed while a full window or queued data holds its FIN back is taken for one that has not.
+    An ACK without data bears SND.NXT, except for probes, whose numbers lie before what was sent.
+    No SYN cookies (such a server is never in SYN_RECV), and no data on a SYN that is accepted.
+    Simultaneous open: where both ends opened the connection, a SYN of each was captured.
+Assumption Path, only where it is named
+    All that reaches an end passes the capture point first, and was captured, in order. What passed
+    may never arrive; what was lost, doubled or overtaken on either side of it does not matter.
+    Two routes, or frames that the capture dropped, break it.
+
+What X has sent proves of X (Y is the peer; f and p are the numbers of X's and Y's FIN)
+    SYN_SENT: it sent a SYN without ACK. SYN_RECV: it sent one with ACK.
+    ESTABLISHED: it sent data, for data waits for it (3.9.1). Or, unless the open was simultaneous:
+    it acknowledged more than Y's SYN, sent a FIN, or opened actively and sent an ACK.
+    FIN_WAIT1: a segment of X with its FIN acknowledges a, and Y's FIN lies at or after a (p >= a,
+    or Y was seen to send a byte before which its FIN cannot be). So X had sent its FIN and not
+    taken in Y's. Only numbers are compared: the order of capture does not matter.
+    CLOSE_WAIT: an ACK of X without data acknowledges p and bears s, and X's FIN lies at or after s
+    (f >= s, or X was seen to send the byte before s). It bears SND.NXT, so when X had taken in Y's
+    FIN it had not sent its own. Where the byte before s was not seen, that may have been X's FIN,
+    lost before the capture or sent before it began, and then X was in CLOSING.
+    LAST_ACK: CLOSE_WAIT is proved, and a segment with X's FIN acknowledges p. Without the proof of
+    CLOSE_WAIT a FIN that acknowledges p may be a repeated one: CLOSING.
+    CLOSING: FIN_WAIT1 is proved, and a segment with X's FIN acknowledges p: it is repeated, so not
+    acknowledged, and Y's has come. Or (Path) X acknowledges p before anything acknowledged f.
+    TIME_WAIT (Path): FIN_WAIT1 is proved, X acknowledges p, and every copy of Y's FIN until then
+    acknowledges f: whichever copy X took in told it both.
+    CLOSED: it sent RST after it was proved to be open.
+
+FIN_WAIT1 and CLOSE_WAIT exclude each other in one connection: each says which FIN came first. So
+what follows only from the other one is not even possible, and is left out.
+
+Never proved: FIN_WAIT2, and CLOSED or LISTEN by what arrived, for nothing that X sends afterwards
+tells them apart from the states beside them. Not on the wire, and so never inferred: timeouts,
+TIME_WAIT's end, a program that closes in SYN_SENT or LISTEN.
+
+Captured at the host
+    What one host's own interfaces captured from the beginning (a lab's witness) has all that its
+    own ends sent: none of it is lost before the capture. There a FIN is the first one if no copy of
+    it was captured before, and this alone tells FIN_WAIT1 and LAST_ACK apart. What was on its way
+    to the end may still be dropped behind the capture, so what it would change is possible until
+    the end sends something that says so, and is dropped when the end sends what contradicts it.
+
+Pure. The numbers are kept by `sockstates.tcp.proofs`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from sockstates.tcp.ends import (
@@ -24,6 +68,7 @@ from sockstates.tcp.ends import (
     reaches,
     resets_on_abort,
 )
+from sockstates.tcp.proofs import Proofs
 from sockstates.tcp.segment import Address, Segment
 from sockstates.tcp.states import (
     CLOSE_WAIT,
@@ -46,16 +91,19 @@ __all__ = ["Inference", "Inferred", "infer_states"]
 WAITS_FOR_ACK = (SYN_RECV, FIN_WAIT1, CLOSING, LAST_ACK)
 OWN_FIN_TAKEN = (FIN_WAIT2, TIME_WAIT, CLOSED)
 OPEN = (ESTABLISHED, CLOSE_WAIT)
+CLOSES_FIRST = frozenset({FIN_WAIT1, FIN_WAIT2, CLOSING, TIME_WAIT})
+CLOSES_SECOND = frozenset({CLOSE_WAIT, LAST_ACK})
 
 
-def infer_states(segments: Iterable[Segment]) -> list[Inferred]:
+def infer_states(segments: Iterable[Segment], *, captured_at_host: bool = False) -> list[Inferred]:
     """What both ends of every connection went through, by time.
 
-    segments: of one capture, in its order. For the truth about a host's own ends give what was
-    captured on that host (``timeline.arrived[host]``): its own segments count as sent, the others
-    as arrived. Timeouts are not on the wire, so TIME_WAIT and given-up connections have no end.
+    segments: of one capture, in its order. captured_at_host: they are all that passed the
+    interfaces of one host (``timeline.arrived[host]``), and only what is said of that host's own
+    ends is wanted: these are proved by more (see above). Timeouts are not on the wire, so TIME_WAIT
+    and given-up connections have no end.
     """
-    inference = Inference()
+    inference = Inference(captured_at_host=captured_at_host)
     for segment in segments:
         inference.follow(segment)
     return inference.result()
@@ -64,14 +112,32 @@ def infer_states(segments: Iterable[Segment]) -> list[Inferred]:
 class Inference:
     """Follows segments one at a time; `result` may be asked at any time."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, captured_at_host: bool = False) -> None:
         self._ends: dict[tuple[Address, Address], tuple[End, End]] = {}
         self._proved: list[Inferred] = []
+        self._proofs: dict[tuple[Address, Address], tuple[Proofs, int]] | None = (
+            None if captured_at_host else {}
+        )
 
     def result(self) -> list[Inferred]:
         """All changes inferred so far, by time."""
         possible = [each for end, _ in self._ends.values() for each in end.possible]
-        return sorted([*self._proved, *possible], key=lambda each: each.time)
+        found = sorted([*self._proved, *possible], key=lambda each: each.time)
+        if self._proofs is None:
+            return found
+        return [each for one in found for each in self._certified(self._proofs, one)]
+
+    @staticmethod
+    def _certified(
+        every: dict[tuple[Address, Address], tuple[Proofs, int]], change: Inferred
+    ) -> Iterator[Inferred]:
+        """The change, certain where its state is proved; nothing where another one rules it out."""
+        proofs, number = every[change.local, change.remote]
+        proved = proofs.proved(number, change.segment.time)
+        closed_second = CLOSE_WAIT in proved and change.after in CLOSES_FIRST
+        if closed_second or (FIN_WAIT1 in proved and change.after in CLOSES_SECOND):
+            return
+        yield replace(change, certain=change.after in proved)
 
     def follow(self, segment: Segment) -> None:
         """Take the next segment of the capture."""
@@ -82,6 +148,12 @@ class Inference:
             pair = self._ends[key] = sender, receiver
             self._ends[receiver.local, receiver.remote] = receiver, sender
         sender, receiver = pair
+        if self._proofs is not None:
+            proofs = self._proofs.get(key)
+            if proofs is None:
+                proofs = self._proofs[key] = Proofs(segment.time), 0
+                self._proofs[key[::-1]] = proofs[0], 1
+            proofs[0].follow(proofs[1], segment)
         quiet = segment.flags in (".", "P.") and not (sender.possible or receiver.possible)
         if not (quiet and sender.state is receiver.state is ESTABLISHED) or (
             not sender.known and _says_more(sender, receiver, segment)

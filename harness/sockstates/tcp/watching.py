@@ -53,17 +53,19 @@ def watch(place: Place, said: Said, scale: int | None) -> None:
 
 
 def tell_latest(connection: Connection) -> list[tuple[bool, Said]]:
-    """The last segment of each end, unless it was told: what had been said before an end comes."""
+    """What had been said before an end comes, unless it was told.
+
+    The last segment of each end, and its last one with data: that tells where its FIN can be.
+    """
     told = {id(said) for _, said in connection.telling[-_ENOUGH:]}
+    latest = {
+        id(said): (forward, said)
+        for forward, direction in ((True, connection.first), (False, connection.second))
+        for said in (direction.latest, direction.latest_data)
+        if said is not None and id(said) not in told
+    }
     return sorted(
-        (
-            (forward, said)
-            for forward, said in (
-                (True, connection.first.latest),
-                (False, connection.second.latest),
-            )
-            if said is not None and id(said) not in told
-        ),
+        latest.values(),
         key=lambda each: each[1].time,
     )
 

@@ -20,7 +20,8 @@ def inferred(timeline: Timeline) -> dict[EndpointKey, list[Inferred]]:
         own = (*names.get(host, ()), *names.get("localhost", ()))
         if host in timeline.between or len(segments) > MOST_SEGMENTS:
             continue
-        for change in infer_states([each for each in segments if each not in timeline.unsound]):
+        sound = [each for each in segments if each not in timeline.unsound]
+        for change in infer_states(sound, captured_at_host=True):
             if change.local.ip in own:
                 found.setdefault((host, change.local, change.remote), []).append(change)
     return found
