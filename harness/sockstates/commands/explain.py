@@ -13,10 +13,11 @@ import re
 import sys
 import textwrap
 from collections.abc import Iterator
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 
-from sockstates.commands.predict import WIDTH, situation_of
+from sockstates.commands.predict import WIDTH, add_machine, situation_of
 from sockstates.commands.predict import parser as parser_of_predict
 from sockstates.tcp.causes import Cause, Seen, nearest, ranked
 from sockstates.tcp.kernel import UnknownKernel
@@ -52,9 +53,9 @@ def main(arguments: list[str]) -> int:
         return WRONG_USAGE
     found = ranked(seen, machine)
     if not found:
-        sys.stderr.write("\n".join(nothing_fits(seen, machine)) + "\n")
+        sys.stderr.write("\n".join(nothing_fits(seen, machine, wishes)) + "\n")
         return NOTHING_FITS
-    sys.stdout.write("\n".join(drawn(found, machine)) + "\n")
+    sys.stdout.write("\n".join(drawn(found, machine, wishes)) + "\n")
     return 0
 
 
@@ -73,9 +74,7 @@ def parser() -> argparse.ArgumentParser:
         "--state", help="of the socket, as ss or netstat has it: SYN_SENT, syn-recv, …"
     )
     made.add_argument("--retransmits", type=int, metavar="N", help="how often it was sent again")
-    made.add_argument("--set", metavar="SETTING=VALUE", action="append", default=[])
-    made.add_argument("--kernel", metavar="VERSION", help="of another machine; its defaults")
-    made.add_argument("--hz", type=int, help="its ticks a second")
+    add_machine(made)
     return made
 
 
@@ -115,39 +114,75 @@ def seconds_of(text: str) -> tuple[float, float]:
 
 def errno_of(text: str) -> str:
     """The name of an errno, also of its number. Raises UnreadableError."""
-    if text.isdigit() and int(text) in errno.errorcode:
-        return errno.errorcode[int(text)]
-    if text.upper() in errno.errorcode.values():
-        return text.upper()
+    number = int(text) if text.isdigit() else getattr(errno, text.upper(), None)
+    if isinstance(number, int) and number in errno.errorcode:
+        return errno.errorcode[number]
     raise UnreadableError(f"{text!r} is no errno; write it like ETIMEDOUT or 110")
 
 
 def machine_of(wishes: argparse.Namespace) -> Situation:
     """This machine, or the one that is described. Raises SettingError, UnknownKernel."""
-    line = ["syn"]
-    line += [word for each in wishes.set for word in ("--set", each)]
-    line += ["--kernel", wishes.kernel] if wishes.kernel else []
-    line += ["--hz", str(wishes.hz)] if wishes.hz else []
+    line = ["syn", *_settings_told(wishes), *_machine_told(wishes)]
     return situation_of(parser_of_predict().parse_args(line))
 
 
-def drawn(found: list[Cause], machine: Situation) -> list[str]:
+def _settings_told(wishes: argparse.Namespace) -> list[str]:
+    words = [word for each in wishes.set for word in ("--set", each)]
+    words += [word for each in wishes.option for word in ("--option", each)]
+    return words + (["--kernel", wishes.kernel] if wishes.kernel else [])
+
+
+def _machine_told(wishes: argparse.Namespace) -> list[str]:
+    """What is so with the defaults of another kernel, too."""
+    words = ["--hz", str(wishes.hz)] if wishes.hz else []
+    usual = Situation().round_trip
+    return words + (
+        ["--round-trip", f"{wishes.round_trip:g}"] if wishes.round_trip != usual else []
+    )
+
+
+def predicting(cause: Cause, wishes: argparse.Namespace) -> str:
+    """The arguments of ``predict`` that give exactly this: the machine's that were told, too."""
+    kind, *own = cause.line.split()
+    elsewhere = "--kernel" in own
+    told = _machine_told(wishes) if elsewhere else _settings_told(wishes) + _machine_told(wishes)
+    return " ".join((kind, *told, *own))
+
+
+def drawn(found: list[Cause], machine: Situation, wishes: argparse.Namespace) -> list[str]:
     """For people, the most likely first, at most 80 columns wide."""
     shown = dict(scenarios_by_line())
     lines = [f"{machine.kernel}, {machine.kernel.hz} ticks a second; the most likely first"]
-    for number, cause in enumerate(found[:MOST], 1):
+    first, others = _chosen(found)
+    for number, cause in enumerate(first, 1):
         lines += ["", *_paragraph(f"{number}. ", cause.title)]
         lines += _paragraph("   ", _facts(cause))
+        for remark in cause.remarks:
+            lines += _paragraph("   note        ", remark)
         if cause.changed_by:
             lines += _paragraph("   changed by  ", ", ".join(cause.changed_by))
         if cause.line:
-            lines += _paragraph("   predicted   ", f"sockstates predict {cause.line}")
+            command = f"sockstates predict {predicting(cause, wishes)}"
+            lines += _paragraph("   predicted   ", command)
         scenario = shown.get(cause.line) or shown.get(cause.kind.split(" ")[0])
         if scenario:
             lines += ["   shown by", f"     {scenario}"]
-    if len(found) > MOST:
-        lines += ["", f"and {len(found) - MOST} more, less likely: tell more of what was seen"]
+    if others:
+        lines += ["", f"and {len(others)} more, less likely; tell more of what was seen:"]
+    for cause in others:
+        ends = _facts(replace(cause, states=(), sooner=None, retransmits=None))
+        what = f"predict {predicting(cause, wishes)}" if cause.line else cause.title
+        lines += _paragraph("   ", f"{what}: {ends}")
     return lines
+
+
+def _chosen(found: list[Cause]) -> tuple[list[Cause], list[Cause]]:
+    """Those that are told in full, each of another kind, and the rest."""
+    kinds: dict[str, Cause] = {}
+    for cause in found:
+        kinds.setdefault(cause.kind or cause.title, cause)
+    first = list(kinds.values())[:MOST]
+    return first, [each for each in found if each not in first]
 
 
 def _facts(cause: Cause) -> str:
@@ -166,7 +201,7 @@ def _facts(cause: Cause) -> str:
     return "; ".join(facts)
 
 
-def nothing_fits(seen: Seen, machine: Situation) -> list[str]:
+def nothing_fits(seen: Seen, machine: Situation, wishes: argparse.Namespace) -> list[str]:
     """The nearest, and how far off it is."""
     lines = ["explain: nothing that the predictor knows fits that"]
     near = nearest(seen, machine)
@@ -178,7 +213,8 @@ def nothing_fits(seen: Seen, machine: Situation) -> list[str]:
     if off != inf:
         lines.append(f"  off by   {off:.3g} s, beside what a timer may be late")
     if near.line:
-        lines += _paragraph("  see      ", f"sockstates predict {near.line}")
+        command = f"sockstates predict {predicting(near, wishes)}"
+        lines += _paragraph("  see      ", command)
     return lines
 
 

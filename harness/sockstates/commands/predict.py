@@ -58,6 +58,20 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("kind", metavar="KIND", help=", ".join(KINDS))
+    add_machine(made)
+    has = made.add_mutually_exclusive_group()
+    has.add_argument(
+        "--orphan", action="store_true", default=None, help="the program has closed the socket"
+    )
+    has.add_argument(
+        "--owned", dest="orphan", action="store_false", help="the program still has the socket"
+    )
+    made.add_argument("--json", action="store_true", help="for programs")
+    return made
+
+
+def add_machine(made: argparse.ArgumentParser) -> None:
+    """The arguments that describe the machine, its socket and the path."""
     made.add_argument(
         "--set", metavar="SETTING=VALUE", action="append", default=[], help="a sysctl of net.ipv4"
     )
@@ -79,15 +93,6 @@ def parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="of the path; RTO comes from it (default: %(default)s)",
     )
-    has = made.add_mutually_exclusive_group()
-    has.add_argument(
-        "--orphan", action="store_true", default=None, help="the program has closed the socket"
-    )
-    has.add_argument(
-        "--owned", dest="orphan", action="store_false", help="the program still has the socket"
-    )
-    made.add_argument("--json", action="store_true", help="for programs")
-    return made
 
 
 def situation_of(wishes: argparse.Namespace) -> Situation:

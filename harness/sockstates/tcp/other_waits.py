@@ -12,10 +12,13 @@ from sockstates.tcp.states import State
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Seconds, nominal; errno: what the program gets; states in which it is seen."""
+    """Seconds, nominal (None: what the program chose); errno: what the program gets.
+
+    states: in which it is seen.
+    """
 
     title: str
-    seconds: float
+    seconds: float | None
     errno: str
     states: tuple[State, ...]
     changed_by: tuple[str, ...]
@@ -101,6 +104,27 @@ WAITS = (
         "ECONNRESET, EPIPE",
         (*_OPEN, State.FIN_WAIT2),
         ("keepalive_timeout",),
+    ),
+    Wait(
+        "send(2): the send buffer stays full for as long as SO_SNDTIMEO lets the call wait",
+        None,
+        "EAGAIN",
+        _OPEN,
+        ("SO_SNDTIMEO",),
+    ),
+    Wait(
+        "recv(2) or accept(2): nothing comes for as long as SO_RCVTIMEO lets the call wait",
+        None,
+        "EAGAIN",
+        (*_OPEN, State.FIN_WAIT2, State.LISTEN),
+        ("SO_RCVTIMEO",),
+    ),
+    Wait(
+        "close(2) waits as long as SO_LINGER says for its data and FIN to be acknowledged",
+        None,
+        "",
+        (State.FIN_WAIT1, State.LAST_ACK, State.CLOSING),
+        ("SO_LINGER",),
     ),
     Wait(
         "connection tracking on the path forgets an idle connection: five days",
