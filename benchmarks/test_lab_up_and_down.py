@@ -1,7 +1,8 @@
 """How long a lab takes: two hosts with capture and state watching, up and down again.
 
 Beside it, on the same machine and in the same minute, the same namespaces, cable and addresses
-made and deleted by ip(8) in a shell: the ratio tells more than the time on a busy machine.
+made and deleted by ip(8) in a shell: the ratio tells more than the time on a busy machine. Neither
+makes it red.
 """
 
 import os
@@ -14,10 +15,12 @@ from typing import Any
 import pytest
 
 from sockstates import Sandbox, open_lab
+from benchmarks.found import tell
+from sockstates.lab import Sandbox, open_lab
 
 ROUNDS = 30
-WISHED_MILLISECONDS = 20.0
-MOST_TIMES_IP = 1.0
+WISHED_MILLISECONDS = "at most 20"
+WISHED_RATIO = "at most 1"
 BY_HAND = """
 ip netns add client && ip netns add server
 ip link add eth0 netns client type veth peer name eth0 netns server
@@ -79,10 +82,9 @@ def test_a_lab_of_two_hosts(benchmark: Any, sandbox: Sandbox, shell: subprocess.
     )
     own = statistics.median(benchmark.stats.stats.data) * 1e3
     by_ip = statistics.median(by_hand)
-    benchmark.extra_info |= {
+    found = {
         "median_ms": round(own, 2),
         "by_ip_in_a_shell_ms": round(by_ip, 2),
         "ratio": round(own / by_ip, 3),
-        "wished_ms": WISHED_MILLISECONDS,
     }
-    assert own / by_ip <= MOST_TIMES_IP, benchmark.extra_info
+    tell(benchmark, found, median_ms=WISHED_MILLISECONDS, ratio=WISHED_RATIO)

@@ -6,6 +6,9 @@ from typing import Any
 import psutil
 
 from sockstates import ESTABLISHED, Lab, Sandbox, open_lab
+from benchmarks.found import tell
+from sockstates import ESTABLISHED
+from sockstates.lab import Lab, Sandbox, open_lab
 
 LABS = 100
 
@@ -31,10 +34,11 @@ def test_a_hundred_labs_at_once(benchmark: Any, sandbox: Sandbox) -> None:
         shares = [each.memory_full_info().pss for each in processes]
         for lab in labs:
             lab.finish()
-    benchmark.extra_info |= {
+    found = {
         "labs": LABS,
         "hosts": len(agents),
         "mebibytes_in_all": sum(shares) >> 20,
         "kibibytes_a_host": sum(shares) // len(agents) >> 10,
         "mebibytes_of_the_test_process": psutil.Process().memory_full_info().pss >> 20,
     }
+    tell(benchmark, found)

@@ -11,9 +11,13 @@ from typing import Any
 import pytest
 
 from sockstates import ESTABLISHED, Host, Lab
+from benchmarks.found import tell
+from sockstates import ESTABLISHED
+from sockstates.lab import Host, Lab
 
 CONNECTIONS = 50
-MOST_MILLISECONDS = 5.0
+WISHED = "at most 5"
+"""Milliseconds."""
 
 
 @pytest.mark.families("ipv4")
@@ -34,9 +38,9 @@ def test_from_the_change_of_a_state_to_reaches(
     assert len(changed) == len(returned)
     reactions = [(end - begin) / 1e6 for begin, end in zip(changed, returned, strict=True)]
     median = statistics.median(reactions)
-    benchmark.extra_info |= {
+    found = {
         "median_ms": round(median, 2),
         "least_ms": round(min(reactions), 2),
         "most_ms": round(max(reactions), 2),
     }
-    assert median <= MOST_MILLISECONDS, benchmark.extra_info
+    tell(benchmark, found, median_ms=WISHED)

@@ -1,7 +1,7 @@
 """How long ``show`` takes for a capture of a million packets, beside tshark and the same file.
 
-The ratio of one run is what counts, and the most memory that `show` had: a reader of captures that
-needs more than the file deserves would be of no use where captures are large.
+The ratio of one run is what tells something. Red is only more memory than the file deserves, which
+does not depend on what else the machine does.
 """
 
 import os
@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.found import tell
 from tests.judge_captures import FIELDS
 from tests.large_capture import write
 from tests.module_trees import PROJECT
@@ -46,7 +47,7 @@ def run(command: list[str]) -> tuple[float, float, int]:
 
 
 def test_a_million_packets(benchmark: Any, tmp_path: Path) -> None:
-    """No slower than tshark takes to print the fields; in less than 1 GiB."""
+    """Beside the time that tshark takes to print the fields; in less than 1 GiB."""
     path = tmp_path / "million.pcap"
     write(path, PACKETS)
     fields = [f"-e{name}" for name in (*FIELDS, *NEEDED)]
@@ -54,11 +55,11 @@ def test_a_million_packets(benchmark: Any, tmp_path: Path) -> None:
     ours = benchmark.pedantic(
         lambda: run([sys.executable, "-m", "sockstates", "show", str(path)]), rounds=1
     )
-    benchmark.extra_info |= {
+    found = {
         "packets": PACKETS,
         "show": {"seconds": ours[0], "processor": ours[1], "MiB": ours[2] >> 10},
         "tshark": {"seconds": theirs[0], "processor": theirs[1], "MiB": theirs[2] >> 10},
-        "ratio": ours[1] / theirs[1],
+        "ratio": round(ours[1] / theirs[1], 3),
     }
-    assert ours[1] <= theirs[1], benchmark.extra_info
+    tell(benchmark, found, ratio="at most 1")
     assert ours[2] <= MOST_MEMORY, benchmark.extra_info

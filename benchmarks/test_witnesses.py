@@ -1,7 +1,7 @@
 """What the kernel's tracepoints cost: in a lab's life, and of a processor while a lab idles.
 
 Labs with and without that witness are opened in turn, and each is compared with the one right
-before it: the median of these differences is what counts. Where there are no tracepoints, both are
+before it: the median of these differences is what is told. Where there are no tracepoints, both are
 alike.
 """
 
@@ -15,11 +15,15 @@ import psutil
 import pytest
 
 from sockstates import CLOSED, ESTABLISHED, TIME_WAIT, Lab, Sandbox, open_lab
+from benchmarks.found import tell
+from sockstates import CLOSED, ESTABLISHED, TIME_WAIT
+from sockstates.lab import Lab, Sandbox, open_lab
 
 ROUNDS = 40
-MOST_MILLISECONDS_MORE = 10.0
+WISHED_MORE = "at most 10"
+"""Milliseconds."""
 IDLE_SECONDS = 5.0
-MOST_OF_ONE_PROCESSOR = 0.10
+WISHED_SHARE = "at most 0.1"
 
 
 @pytest.fixture
@@ -57,13 +61,13 @@ def test_a_lab_s_life(benchmark: Any, sandbox: Sandbox, without: Sandbox) -> Non
     watched = [seconds * 1e3 for seconds in benchmark.stats.stats.data]
     unwatched = bare[-ROUNDS:]
     more = statistics.median(one - two for one, two in zip(watched, unwatched, strict=True))
-    benchmark.extra_info |= {
+    found = {
         "tracepoints": sandbox.kernel_watch.missing or "there",
         "with_ms": round(statistics.median(watched), 2),
         "without_ms": round(statistics.median(unwatched), 2),
         "more_ms": round(more, 2),
     }
-    assert more <= MOST_MILLISECONDS_MORE, benchmark.extra_info
+    tell(benchmark, found, more_ms=WISHED_MORE)
 
 
 def _processor_seconds(lab: Lab, sandbox: Sandbox) -> float:
@@ -82,8 +86,8 @@ def test_a_lab_that_idles(benchmark: Any, sandbox: Sandbox) -> None:
         before = _processor_seconds(lab, sandbox)
         benchmark.pedantic(lambda: lab.pump_until(lambda: False, IDLE_SECONDS), rounds=1)
         share = (_processor_seconds(lab, sandbox) - before) / IDLE_SECONDS
-    benchmark.extra_info |= {
+    found = {
         "tracepoints": sandbox.kernel_watch.missing or "there",
         "of_one_processor": round(share, 4),
     }
-    assert share <= MOST_OF_ONE_PROCESSOR, benchmark.extra_info
+    tell(benchmark, found, of_one_processor=WISHED_SHARE)

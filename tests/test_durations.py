@@ -66,11 +66,15 @@ def test_a_state_that_never_was_has_no_time() -> None:
         (early(1) - 0.001, 1.0, UNDECIDED),
         (1.0, late(1) + 0.001, UNDECIDED),
         (0.5, early(1) - 0.001, FAILS),
-        (late(1) + 0.001, 2.0, FAILS),
+        (late(1) + 0.001, 2.0, UNDECIDED),
     ],
 )
 def test_a_timers_length_is_judged_one_sided(least: float, most: float, decision: Decision) -> None:
     assert decide(Lasted(least, most), Limits.timer(1)) is decision
+
+
+def test_a_limit_that_is_no_timers_is_one() -> None:
+    assert decide(Lasted(1.1, 1.2), Limits(most=1)) is FAILS
 
 
 def test_an_explanation_says_how_long_it_was_and_should_have_been() -> None:

@@ -106,6 +106,10 @@ def test_spends_what_the_settings_say(server: Host, connection: Connection) -> N
     with pytest.raises(Failed, match="not in FIN_WAIT2 for as long as expected") as failed:
         connection.server.spends(FIN_WAIT2, 2 * FIN_TIMEOUT)
     assert "expected  FIN_WAIT2 for between 1.98 and 2.27 s" in str(failed.value)
+    with pytest.raises(Inconclusive, match="a timer this late may be a wrong one"):
+        connection.server.spends(FIN_WAIT2, FIN_TIMEOUT / 2)
+    with pytest.raises(ExpectationFailed, match="not in FIN_WAIT2 for as long as expected"):
+        connection.server.spends(FIN_WAIT2, at_most=FIN_TIMEOUT / 2)
     middle = (lasted.least + lasted.most) / 2
     if lasted.most > lasted.least:
         with pytest.raises(Inconclusive, match="perhaps not in FIN_WAIT2"):

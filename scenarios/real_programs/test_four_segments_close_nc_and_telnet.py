@@ -127,7 +127,10 @@ def test_three_segments_when_telnet_closes_at_once(
     connection.client.reaches(ESTABLISHED, owner=telnet, receive_queue=0)
 
     lab.step("nc's input is over, and it closes. telnet reads the end, and closes at once.")
+    delayed = client.counter("TcpExtDelayedACKs")
     waiting.close_input()
+    telnet.ends()
+    delayed.has_not_told_of_lateness("the kernel acknowledged the FIN before telnet could close")
     closed = lab.sees("""
         server.16868 > client: Flags [F.], seq B+81, ack A+1, length 0
         client > server.16868: Flags [F.], seq A+1, ack B+82, length 0

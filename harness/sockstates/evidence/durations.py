@@ -48,11 +48,13 @@ class Limits:
 
     least: float = 0.0
     most: float = float("inf")
+    of_timer: bool = False
+    """Whether `most` is how late a timer may be where the machine has nothing else to do."""
 
     @classmethod
     def timer(cls, seconds: float) -> Limits:
         """As long as a timer of the kernel of this length."""
-        return cls(early(seconds), late(seconds))
+        return cls(early(seconds), late(seconds), of_timer=True)
 
     def __str__(self) -> str:
         if self.most == float("inf"):
@@ -81,9 +83,15 @@ def time_in(seen: Sequence[Stage], state: State, until: int) -> Lasted | None:
 
 
 def decide(lasted: Lasted, limits: Limits) -> Decision:
-    """Whether what is known of a duration lies within the limits, outside, or may do either."""
-    if lasted.most < limits.least or lasted.least > limits.most:
+    """Whether what is known of a duration lies within the limits, outside, or may do either.
+
+    A timer is never early, whatever the machine does. That it is later than timers are by
+    themselves does not tell a wrong timer from a machine that had other work to do: undecided.
+    """
+    if lasted.most < limits.least:
         return Decision.FAILS
+    if lasted.least > limits.most:
+        return Decision.UNDECIDED if limits.of_timer else Decision.FAILS
     if lasted.least >= limits.least and lasted.most <= limits.most:
         return Decision.HOLDS
     return Decision.UNDECIDED

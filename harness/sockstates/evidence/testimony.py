@@ -72,6 +72,9 @@ def explain_duration(
         *labelled("expected", f"{state} for {limits}"),
         *labelled("seen", seen),
     ]
+    if undecided and lasted and lasted.least > limits.most:
+        text = "a timer this late may be a wrong one, or one of a machine with other work to do"
+        return "\n".join([*lines, *labelled("undecided", text), *_testimony(sought)])
     return "\n".join(lines + _testimony(sought) + (_advice(sought) if undecided else []))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sockstates.evidence.verdicts import ExpectationFailed
 from sockstates.lab.words import HasWords
+from sockstates.evidence.verdicts import ExpectationFailed, Inconclusive
 from sockstates.record.events import CounterRead
 from sockstates.sandbox.client.errors import LabError
 from sockstates.tcp.nearest import did_you_mean
@@ -61,6 +62,19 @@ class KernelCounter(HasWords):
                 f"from {self.before}\n  seen      {self._latest}, growth by {grown}"
             )
         return grown
+
+    def has_not_told_of_lateness(self, why: str, *, at_most: int = 0) -> None:
+        """Inconclusive where it has grown by more than `at_most`: the machine was late, and `why`.
+
+        For what follows only where a program is faster than a timer of the kernel's, when the
+        counter tells of that timer: a machine that has other work to do shows the one or the other.
+        """
+        grown = self.grown
+        if grown > at_most:
+            raise Inconclusive(
+                f"{self.name} on {self.host.name} grew by {grown}, more than {at_most}: {why}\n"
+                "Run it again when the machine has less to do."
+            )
 
     def _read(self) -> int:
         known: dict[str, int] = self.host.ask("counters")

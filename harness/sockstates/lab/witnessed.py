@@ -87,7 +87,8 @@ class WitnessedSocket(ObservedSocket):
         """Expect the endpoint to have been in `state` for so long, the last time it was.
 
         `seconds`: as a timer of that length of the kernel's, early or late by no more than `early`
-        and `late` in `sockstates.tcp.timers` say. `at_least` and `at_most` are bounds on the wall's
+        and `late` in `tcp.timers` say; later still is Inconclusive, because a machine with
+        other work to do is late as well. `at_least` and `at_most` are bounds on the wall's
         clock. With none of them, as long as the host's settings let an unanswered endpoint be in
         that state. Waits until the state is over, or until `at_least` alone is certain. Samples
         give bounds only; a state that a segment begins is counted from when that was captured on
@@ -261,7 +262,7 @@ class WitnessedSocket(ObservedSocket):
                 + (" while a program has the socket" if state is State.FIN_WAIT2 else "")
                 + "; say how long: seconds=…, at_least=… or at_most=…"
             )
-        return Limits(early(shortest), late(longest))
+        return Limits(early(shortest), late(longest), of_timer=True)
 
     def _wait_for_stages(
         self,
