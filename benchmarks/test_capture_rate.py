@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from sockstates import Host, Lab
 from benchmarks.found import tell
-from sockstates.lab import Host, Lab
+from sockstates import Host, Lab
 from sockstates.record.events import FramesLost
 
 FLOOD = Path(__file__).with_name("flood.py")

@@ -14,9 +14,8 @@ from typing import Any
 
 import pytest
 
-from sockstates import Sandbox, open_lab
 from benchmarks.found import tell
-from sockstates.lab import Sandbox, open_lab
+from sockstates import Sandbox, open_lab
 
 ROUNDS = 30
 WISHED_MILLISECONDS = "at most 20"

@@ -5,10 +5,8 @@ from typing import Any
 
 import psutil
 
-from sockstates import ESTABLISHED, Lab, Sandbox, open_lab
 from benchmarks.found import tell
-from sockstates import ESTABLISHED
-from sockstates.lab import Lab, Sandbox, open_lab
+from sockstates import ESTABLISHED, Lab, Sandbox, open_lab
 
 LABS = 100
 

@@ -10,10 +10,8 @@ from typing import Any
 
 import pytest
 
-from sockstates import ESTABLISHED, Host, Lab
 from benchmarks.found import tell
-from sockstates import ESTABLISHED
-from sockstates.lab import Host, Lab
+from sockstates import ESTABLISHED, Host, Lab
 
 CONNECTIONS = 50
 WISHED = "at most 5"

@@ -16,9 +16,8 @@ from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
-from sockstates import Host, Lab, Wire
 from benchmarks.found import tell
-from sockstates.lab import Host, Lab, Wire
+from sockstates import Host, Lab, Wire
 from sockstates.record.events import FramesLost
 
 FLOOD = Path(__file__).with_name("flood.py")

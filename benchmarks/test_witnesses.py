@@ -14,10 +14,8 @@ from typing import Any
 import psutil
 import pytest
 
-from sockstates import CLOSED, ESTABLISHED, TIME_WAIT, Lab, Sandbox, open_lab
 from benchmarks.found import tell
-from sockstates import CLOSED, ESTABLISHED, TIME_WAIT
-from sockstates.lab import Lab, Sandbox, open_lab
+from sockstates import CLOSED, ESTABLISHED, TIME_WAIT, Lab, Sandbox, open_lab
 
 ROUNDS = 40
 WISHED_MORE = "at most 10"

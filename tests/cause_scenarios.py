@@ -21,7 +21,9 @@ def test_indifferent(lab, client, server):
 
 EVERY_VERB = """
 import errno, signal, socket, sys
-from sockstates import CLOSE_WAIT, FIN_WAIT2
+from sockstates import CLOSE_WAIT, FIN_WAIT2, LISTEN
+
+SPEAKS = "import socket; c = socket.create_connection(('server', 80)); input()"
 
 @pytest.fixture
 def soon(request):
@@ -86,20 +88,38 @@ def test_link_delete(lab, client, server):
 def test_listen(lab, client, server):
     client.connect(server.listen(port=80)).client.connecting.returns()
 
-@pytest.mark.cause("server.bind")
+@pytest.mark.cause("server.listen", without="backlog", instead=9)
+def test_listen_part(lab, client, server):
+    server.listen(port=80, backlog=3).reaches(LISTEN, send_queue=3, seconds=2)
+
+@pytest.mark.cause("server.bind", occurrence=1)
 def test_bind(lab, server):
-    server.bind(80).returns()
+    server.bind(80)
+    server.bind(80).fails(errno.EADDRINUSE)
 
 @pytest.mark.cause("client.connect")
 def test_connect(lab, client, server, soon):
-    connection = client.connect(server.listen(port=80), source_port=7001)
-    assert connection.client.local.port == 7001
-    connection.client.reaches(ESTABLISHED, seconds=soon)
+    listener = server.listen(port=80)
+    client.connect(listener)
+    listener.reaches(LISTEN, receive_queue=1, seconds=soon)
+
+@pytest.mark.cause("client.connect", without="source_port")
+def test_connect_part(lab, client, server):
+    client.connect(server.listen(port=80)).client.reaches(ESTABLISHED)
+    assert client.connect(server.listen(port=81), source_port=7001).client.local.port == 7001
 
 @pytest.mark.cause("server.start")
-def test_start(lab, server):
+def test_start(lab, client, server, soon):
+    listener = server.listen(port=80)
+    client.start([sys.executable, "-c", SPEAKS])
+    server.start([sys.executable, "-c", SPEAKS]).type("")
+    listener.reaches(LISTEN, receive_queue=2, seconds=None if soon is None else 20)
+
+@pytest.mark.cause("server.start", without="hello", instead="good bye")
+def test_start_part(lab, server):
     program = server.start([sys.executable, "-c", "print('hello')"])
     program.ends(0)
+    program.prints("hello")
 
 @pytest.mark.cause("client.send")
 def test_send(lab, client, server, soon):
@@ -108,10 +128,12 @@ def test_send(lab, client, server, soon):
     connection.server.reaches(ESTABLISHED, receive_queue=5, seconds=soon)
 
 @pytest.mark.cause("server.receive")
-def test_receive(lab, client, server):
+def test_receive(lab, client, server, soon):
     connection = connected(client, server)
     connection.client.send(b"hello")
-    connection.server.receives(b"hello")
+    connection.server.reaches(ESTABLISHED, receive_queue=5)
+    connection.server.receive()
+    connection.server.reaches(ESTABLISHED, receive_queue=0, seconds=soon)
 
 @pytest.mark.cause("client.shutdown")
 def test_shutdown(lab, client, server, soon):
@@ -180,13 +202,12 @@ def test_rule_resume(lab, client, server):
     connection = client.connect(server.listen(port=80))
     connection.client.stays(SYN_SENT, seconds=0.2)
 
-@pytest.mark.cause("client.crafts")
-def test_crafts(lab, client, server):
-    crafted = client.crafts(port=40000, to=server.listen(port=80))
-    crafted.sends("Flags [S], seq 1")
-    lab.sees("server > client: Flags [S.], seq K, ack 2")
+@pytest.mark.cause("server.crafts")
+def test_crafts(lab, client, server, soon):
+    server.crafts(port=80, to=client)
+    client.connect(server, port=80).client.stays(SYN_SENT, seconds=0.2)
 
-@pytest.mark.cause("client.sends")
+@pytest.mark.cause("client.sends", without="[S]", instead="[F]")
 def test_sends(lab, client, server):
     crafted = client.crafts(port=40000, to=server.listen(port=80))
     crafted.sends("Flags [S], seq 1")
@@ -195,38 +216,48 @@ def test_sends(lab, client, server):
 @pytest.mark.cause("wire.hold")
 def test_hold(lab, client, server, wire):
     held = wire.hold("client > server: Flags [S]")
-    client.connect(server.listen(port=80))
+    connection = client.connect(server.listen(port=80))
     held.meets()
+    connection.server.stays(CLOSED, seconds=0.2)
 
 @pytest.mark.cause("wire.delay")
 def test_delay(lab, client, server, wire):
-    delayed = wire.delay("client > server: Flags [S]", seconds=0.1)
-    client.connect(server.listen(port=80))
+    delayed = wire.delay("client > server: Flags [S]", seconds=0.2)
+    connection = client.connect(server.listen(port=80))
     delayed.meets()
+    connection.client.connecting.lasts(at_least=0.2)
 
 @pytest.mark.cause("wire.duplicate")
 def test_duplicate(lab, client, server, wire):
-    twice = wire.duplicate("client > server: Flags [S]")
-    client.connect(server.listen(port=80)).client.reaches(ESTABLISHED)
-    assert twice.count > 0
+    twice = wire.duplicate("client > server: Flags [P.]", copies=3)
+    again = server.counter("TcpExtTCPDSACKOldSent")
+    connected(client, server).client.send(b"hello")
+    twice.meets()
+    again.grows(by=3)
 
 @pytest.mark.cause("wire.corrupt")
 def test_corrupt(lab, client, server, wire):
     damaged = wire.corrupt("client > server: Flags [S]")
+    wrong = server.counter("TcpInCsumErrors")
     client.connect(server.listen(port=80))
     damaged.meets()
+    wrong.grows(by=1)
 
 @pytest.mark.cause("wire.drop")
 def test_drop(lab, client, server, wire):
-    dropped = wire.drop("client > server: Flags [S]", number=1)
-    client.connect(server.listen(port=80)).client.reaches(ESTABLISHED)
-    assert len(dropped.segments) > 0
+    dropped = wire.drop("client > server: Flags [S]")
+    connection = client.connect(server.listen(port=80))
+    dropped.meets()
+    connection.server.stays(CLOSED, seconds=0.2)
 
 @pytest.mark.cause("wire.rewrite")
-def test_rewrite(lab, client, server, wire):
-    altered = wire.rewrite("client > server: Flags [S]", flags="R")
-    client.connect(server.listen(port=80))
+def test_rewrite(lab, client, server, wire, soon):
+    altered = wire.rewrite("client > server: Flags [S]", mss=500)
+    connection = client.connect(server.listen(port=80))
     altered.meets()
+    connection.server.send(600)
+    lab.wait_until(lambda: any(each.length == 488 for each in lab.timeline.wire), '488', soon)
+    assert 488 in [each.length for each in lab.timeline.wire]
 
 @pytest.mark.cause("wire.fault.release")
 def test_fault_release(lab, client, server, wire, soon):
@@ -275,3 +306,55 @@ def test_send_signal(lab, server, soon):
     program.ends(-signal.SIGTERM, seconds=soon)
 """
 """A scenario for each verb that can be a cause."""
+
+NOTHING_THERE = """
+import sys
+from sockstates import LISTEN
+
+@pytest.mark.cause("client.start")
+def test_no_program(lab, client):
+    client.start([sys.executable, "-c", "print('hello')"]).prints("hello")
+
+@pytest.mark.cause("client.start")
+def test_no_end(lab, client):
+    client.start([sys.executable, "-c", "pass"]).ends(0)
+
+@pytest.mark.cause("client.connect")
+def test_no_connection(lab, client, server):
+    client.connect(server.listen(port=80)).client.reaches(ESTABLISHED, seconds=0.2)
+
+@pytest.mark.cause("client.connect")
+def test_no_other_end(lab, client, server):
+    client.connect(server.listen(port=80)).server.reaches(ESTABLISHED, seconds=0.2)
+
+@pytest.mark.cause("client.connect")
+def test_no_call(lab, client, server):
+    client.connect(server.listen(port=80)).client.connecting.returns()
+
+@pytest.mark.cause("client.connect")
+def test_no_segments(lab, client, server):
+    client.connect(server.listen(port=80))
+    lab.sees("client > server: Flags [S]")
+
+@pytest.mark.cause("server.listen")
+def test_no_listener(lab, server):
+    server.listen(port=80).reaches(LISTEN, seconds=0.2)
+
+@pytest.mark.cause("client.sends")
+def test_no_crafted_segment(lab, client, server):
+    client.crafts(port=40000, to=server.listen(port=80)).sends("Flags [S], seq 1")
+    lab.sees("server > client: Flags [S.], seq K, ack 2")
+
+@pytest.mark.cause("client.start")
+def test_no_output(lab, client):
+    program = client.start([sys.executable, "-c", "print('hello')"])
+    assert program.output == b"hello"
+
+@pytest.mark.cause("client.receive")
+def test_no_call_of_a_socket(lab, client, server):
+    connection = client.connect(server.listen(port=80))
+    connection.client.reaches(ESTABLISHED)
+    connection.server.send(b"hello")
+    connection.client.receives(b"hello")
+"""
+"""Scenarios whose expectation fails without the cause only because nothing is there at all."""

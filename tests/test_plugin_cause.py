@@ -4,14 +4,15 @@ The option itself must be able to fail: most of these scenarios are ones that it
 """
 
 import re
+from inspect import signature
 from xml.etree import ElementTree
 
 import pytest
 
 from sockstates import Host, Lab
 from sockstates.lab.link import lacking_netem
-from sockstates.lab.withholding import VERBS, Cause, Withholding
-from tests.cause_scenarios import DROPPED, EVERY_VERB, INDIFFERENT
+from sockstates.lab.withholding import UNSAID, VERBS, Cause, Withholding
+from tests.cause_scenarios import DROPPED, EVERY_VERB, INDIFFERENT, NOTHING_THERE
 from tests.scenario_runs import HEAD, Runs, runs
 
 pytest_plugins = ["pytester"]
@@ -27,9 +28,9 @@ PROVED_NOTHING = "*without its cause, these proved nothing*"
 def test_every_verb_can_be_withheld_and_what_depends_on_it_fails(lab: Lab, runs: Runs) -> None:
     runs.write(EVERY_VERB)
     verbs = re.findall(r'mark\.cause\("\w+\.([a-z_.]+)"', EVERY_VERB)
-    assert sorted(verbs) == sorted(VERBS)
+    assert set(verbs) == VERBS.keys()
     absent = {verb for verb in VERBS if verb in NEED_NETEM and lacking_netem(lab)}
-    outcomes = {"passed": len(VERBS) - len(absent), "skipped": len(absent)}
+    outcomes = {"passed": len(verbs) - len(absent), "skipped": len(absent)}
     runs.run("-n", "2").assert_outcomes(**outcomes)
     result = runs.run("-n", "2", OPTION)
     result.assert_outcomes(**outcomes)
@@ -37,15 +38,17 @@ def test_every_verb_can_be_withheld_and_what_depends_on_it_fails(lab: Lab, runs:
     result.stdout.no_fnmatch_line(PROVED_NOTHING)
     for verb in VERBS.keys() - absent:
         result.stdout.fnmatch_lines(
-            [f"test_it.py::test_{verb.replace('.', '_')}?ipv4?", f"    *.{verb}: *"]
+            [f"test_it.py::test_{verb.replace('.', '_')}?ipv4?", f"    *.{verb}*: *"]
         )
     result.stdout.fnmatch_lines(
         [
             "    client.close: * did not reach FIN_WAIT2 *",
-            "    client.connect: * did not reach ESTABLISHED *",
+            "    client.connect: * did not reach LISTEN *",
             "    client.iptables: assert 0 > 0",
             "    server.listen: connect on client failed",
-            "    server.start: *",
+            "    server.listen with 9 instead of 'backlog': *.80 did not reach LISTEN*",
+            "    server.start: *.80 did not reach LISTEN *",
+            "    server.start with 'good bye' instead of 'hello': *",
         ],
         consecutive=False,
     )
@@ -66,6 +69,22 @@ class TestVerdict:
         )
         table = result.outlines[result.outlines.index("test_it.py::test_dropped[ipv4]") :]
         assert max(map(len, table)) <= 80
+
+    def test_it_is_red_when_nothing_is_there_that_could_have_met_it(self, runs: Runs) -> None:
+        runs.write(NOTHING_THERE)
+        names = re.findall(r"def (test_\w+)", NOTHING_THERE)
+        runs.run("-n", "2").assert_outcomes(passed=len(names) - 1, failed=1)
+        result = runs.run(OPTION, "-n", "2")
+        result.assert_outcomes(failed=len(names))
+        result.stdout.fnmatch_lines_random(
+            [f"*::{name}?ipv4?: proves nothing: without its cause, *" for name in names]
+        )
+        result.stdout.fnmatch_lines_random(
+            [
+                "*::test_no_segments?ipv4?: *there is not even any segment or any connection that*",
+                "*Name what makes the difference instead: another call, or a part of this one*",
+            ]
+        )
 
     def test_without_the_option_nothing_is_withheld(self, runs: Runs) -> None:
         runs.write(DROPPED + INDIFFERENT)
@@ -254,7 +273,11 @@ class TestMarker:
             "cause(1)": "it takes one call, a host and a verb",
             "cause('iptables')": "'iptables' is not a host and a verb, joined by a dot",
             "cause('client.explode')": "'explode' is none of iptables, sysctl, mtu, route, *",
-            "cause('client.close', number=2)": "there is no 'number', only occurrence, stands_for",
+            "cause('client.close', number=2)": "there is no 'number', only occurrence, without, *",
+            "cause('client.kill', without='now')": "kill has no argument 'now', only (none)",
+            "cause('server.listen', without='back')": "listen has no argument 'back', only port, *",
+            "cause('server.listen', instead=5)": "instead says what stands in the place of what *",
+            "cause('client.start', without='-v', instead=5)": "instead is 5, not words to stand *",
             "cause('client.close', occurrence=0)": "occurrence counts from 1, so it cannot be 0",
             "cause('client.close', occurrence='2')": "occurrence is '2', not a number",
             "cause('client.close', stands_for='')": "stands_for is '', not a sentence",
@@ -275,6 +298,27 @@ class TestMarker:
                     f"  in test_wrong{number}.py*",
                 ]
             )
+
+
+@pytest.mark.parametrize(
+    ("command", "without", "instead", "left"),
+    [
+        ("curl --max-time 2 url", "--max-time 2 ", UNSAID, "curl url"),
+        (["curl", "--max-time", "2", "url"], "--max-time 2", UNSAID, ["curl", "url"]),
+        (["curl", "-v", "url"], "-v", "-s -S", ["curl", "-s", "-S", "url"]),
+        (["python", "-c", "wait(5)"], "5", "7", ["python", "-c", "wait(7)"]),
+        (["curl", "url"], "--max-time 2", UNSAID, None),
+    ],
+)
+def test_a_part_of_a_command_is_left_out_or_replaced(
+    command: object, without: str, instead: object, left: object
+) -> None:
+    cause = Cause.read("client.start", None, without, instead)
+    given = signature(Host.start).bind(None, command, directory="/")
+    altered = cause.altered(given)
+    assert (altered and altered.arguments) == (
+        left and {"self": None, "command": left, "directory": "/"}
+    )
 
 
 def test_a_verb_is_what_it_was_when_the_scenario_is_over() -> None:

@@ -1,4 +1,6 @@
-"""A server with a leak: it accepts, answers, and never closes. Argument: ipv4 or ipv6.
+"""A server with a leak: it accepts, answers, and never closes. Arguments: ipv4 or ipv6, "forgets".
+
+With "closes" in its place it closes each connection once it has answered.
 
 So that it does not take long, it may have few files open.
 """
@@ -23,5 +25,8 @@ while True:
         print("accept:", os.strerror(error.errno or 0), flush=True)
         break
     connection.sendall(b"hello")
-    forgotten.append(connection)
+    if sys.argv[2] == "forgets":
+        forgotten.append(connection)
+    else:
+        connection.close()
 sys.stdin.read()

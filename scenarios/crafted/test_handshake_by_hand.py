@@ -5,7 +5,7 @@ import pytest
 from sockstates import CLOSE_WAIT, ESTABLISHED, SYN_RECV, SYN_SENT, Host, Lab
 
 
-@pytest.mark.cause("client.crafts")
+@pytest.mark.cause("client.sends", occurrence=1, without="ack K+1", instead="ack K+2")
 def test_a_crafted_client_opens_a_connection(lab: Lab, client: Host, server: Host) -> None:
     lab.step("Nobody on the client has port 40000 open: what it sends is written here.")
     crafted = client.crafts(port=40000, to=server.listen(port=80))

@@ -30,7 +30,7 @@ input()
     lasts="as long as the program has said",
     settings=("SO_RCVTIMEO", "SO_SNDTIMEO"),
 )
-@pytest.mark.cause("client.start")
+@pytest.mark.cause("client.start", without="SO_RCVTIMEO", instead="SO_SNDTIMEO")
 def test_a_program_gives_up_waiting(lab: Lab, client: Host, server: Host) -> None:
     """SO_RCVTIMEO ends recv(2) with EAGAIN; the connection goes on, and the answer comes later.
 

@@ -78,6 +78,7 @@ class Programs:
         """Start a client that connects to the host "server", and sends what is typed."""
         log, authority = self._log("client"), str(self.authority.certificate)
         command = [sys.executable, str(CLIENT), authority, version, ciphers, str(patience)]
+        command.append("verify")
         if kind == "openssl":
             command = ["openssl", "s_client", "-connect", "server:4433", "-servername", "server"]
             command += ["-CAfile", authority, "-verify_return_error", "-verify_hostname", "server"]

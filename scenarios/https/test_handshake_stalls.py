@@ -79,7 +79,7 @@ def test_each_flight_of_the_handshake_is_lost(
     lasts="as long as the client's own timeout, without one for ever",
     settings=("SO_RCVTIMEO, poll's timeout", "curl: --max-time"),
 )
-@pytest.mark.cause("client.start")
+@pytest.mark.cause("client.start", without="--max-time 2")
 @pytest.mark.programs("curl")
 def test_a_peer_that_accepts_and_is_silent(lab: Lab, client: Host, server: Host) -> None:
     """The hello is acknowledged by the kernel, and read by nobody: curl's own limit ends it."""
@@ -110,7 +110,7 @@ def test_a_peer_that_accepts_and_is_silent(lab: Lab, client: Host, server: Host)
     lasts="as long as the client's own timeout, without one for ever",
     settings=("SO_RCVTIMEO, poll's timeout", "curl: --max-time"),
 )
-@pytest.mark.cause("client.start", stands_for="the client, which has to be patient first")
+@pytest.mark.cause("client.start", without="1", instead="60", stands_for="its patience")
 def test_a_peer_that_does_not_even_accept(
     lab: Lab, client: Host, server: Host, programs: Programs
 ) -> None:

@@ -72,7 +72,7 @@ def test_a_table_of_every_state(lab: Lab, client: Host, server: Host) -> None:
 
 @pytest.mark.claims("T32", holds=False)
 @pytest.mark.programs("setpriv")
-@pytest.mark.cause("client.connect")
+@pytest.mark.cause("server.start", without="setpriv --bounding-set -all")
 def test_without_the_right_to_look_into_processes(lab: Lab, client: Host, server: Host) -> None:
     """The last column needs root, or CAP_SYS_PTRACE: without it other's sockets look like nobody's.
 

@@ -5,7 +5,7 @@ import pytest
 from sockstates import ESTABLISHED, LISTEN, SYN_RECV, Host, Lab
 
 
-@pytest.mark.cause("client.connect")
+@pytest.mark.cause("client.send", stands_for="the data that comes before accept")
 def test_a_connection_is_complete_before_it_is_accepted(
     lab: Lab, client: Host, server: Host
 ) -> None:
@@ -62,7 +62,7 @@ def test_accept_returns_only_after_the_third_segment(lab: Lab, client: Host, ser
 
 
 @pytest.mark.claims("H10")
-@pytest.mark.cause("client.connect")
+@pytest.mark.cause("client.send", occurrence=2)
 def test_accept_makes_a_new_descriptor_for_each_connection(
     lab: Lab, client: Host, server: Host
 ) -> None:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.claims("H9", holds=False)
     lasts="until the server accepts",
     settings=("listen(backlog)", "net.core.somaxconn", "tcp_syn_retries"),
 )
-@pytest.mark.cause("client.connect", occurrence=4)
+@pytest.mark.cause("server.listen", without="backlog", instead=4)
 def test_a_backlog_of_three_lets_four_wait(lab: Lab, client: Host, server: Host) -> None:
     lab.step("The server listens with a backlog of three, and does not call accept.")
     listener = server.listen(port=80, backlog=3)

@@ -20,7 +20,7 @@ BARE_ACKNOWLEDGEMENTS = "--tcp-flags FIN,SYN,RST,PSH,ACK ACK"
     settings=("listen(backlog)", "net.core.somaxconn", "tcp_synack_retries"),
 )
 @pytest.mark.shortened(server={"net.ipv4.tcp_synack_retries": 1})
-@pytest.mark.cause("client.connect", occurrence=2)
+@pytest.mark.cause("server.listen", without="backlog", instead=1)
 def test_data_for_a_full_queue_is_refused_at_last(lab: Lab, client: Host, server: Host) -> None:
     """The client is connected and sends; the server drops all of it until it forgets the client."""
     lab.step("The server lets one connection wait. A client's bare acknowledgements are lost.")

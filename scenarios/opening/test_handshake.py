@@ -6,7 +6,7 @@ from sockstates import ESTABLISHED, LISTEN, Host, Lab
 
 pytestmark = [
     pytest.mark.claims("H1", "H2", "H3", "T14"),
-    pytest.mark.cause("client.connect"),
+    pytest.mark.cause("client.send", stands_for="the data, whose numbers follow the SYNs'"),
 ]
 
 

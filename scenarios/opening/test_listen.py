@@ -6,7 +6,7 @@ import pytest
 
 from sockstates import CLOSED, ESTABLISHED, LISTEN, Host, Lab
 
-pytestmark = pytest.mark.cause("server.listen")
+pytestmark = pytest.mark.cause("server.close")
 
 
 def test_listen_until_the_listener_is_closed(lab: Lab, client: Host, server: Host) -> None:

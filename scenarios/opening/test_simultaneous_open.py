@@ -4,7 +4,7 @@ import pytest
 
 from sockstates import ESTABLISHED, SYN_RECV, SYN_SENT, Host, Lab
 
-pytestmark = [pytest.mark.claims("R1"), pytest.mark.cause("server.connect")]
+pytestmark = [pytest.mark.claims("R1"), pytest.mark.cause("server.iptables")]
 
 
 @pytest.mark.phenomenon(

@@ -8,7 +8,7 @@ from sockstates import ESTABLISHED, Host, Lab
 
 pytestmark = [
     pytest.mark.claims("T18"),
-    pytest.mark.cause("client.start"),
+    pytest.mark.cause("client.start", without="80", instead="81"),
     pytest.mark.programs("nginx", "telnet", "ss"),
 ]
 

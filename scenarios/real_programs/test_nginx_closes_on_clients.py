@@ -6,6 +6,7 @@ import pytest
 
 from sockstates import CLOSE_WAIT, CLOSED, FIN_WAIT2, TIME_WAIT, Host, Lab
 from sockstates.record.events import NANOSECONDS
+from sockstates.tcp.timers import early
 
 pytestmark = pytest.mark.programs("nginx")
 NGINX_TICK = NANOSECONDS // 1000
@@ -16,7 +17,9 @@ LAST_REQUEST = "GET / HTTP/1.1\r\nHost: server\r\nConnection: close\r\n\r\n"
 
 @pytest.mark.claims("T25", "T26")
 @pytest.mark.programs("curl")
-@pytest.mark.cause("client.start", stands_for="curl's first request")
+@pytest.mark.cause(
+    "client.close_input", stands_for="the moment at which curl comes to its next request"
+)
 def test_curl_closes_when_it_has_the_next_request(
     lab: Lab, client: Host, server: Host, nginx: Callable[[str], str]
 ) -> None:
@@ -111,7 +114,9 @@ def test_the_client_closes_too_late(
     connection.server.reaches(FIN_WAIT2, owner=None)
     connection.client.reaches(CLOSE_WAIT, owner=netcat)
     connection.server.reaches(CLOSED)
-    connection.server.spends(FIN_WAIT2)
+    # Never shorter than the setting; how much longer says what else the machine did.
+    timeout = float(server.sysctl("net.ipv4.tcp_fin_timeout"))
+    connection.server.spends(FIN_WAIT2, at_least=early(timeout))
 
     lab.step("When nc closes at last there is no connection any more, and no TIME_WAIT: an RST.")
     netcat.close_input()

@@ -77,7 +77,7 @@ def test_larger_segments_where_both_ends_can(lab: Lab, client: Host, server: Hos
 
 
 @pytest.mark.parametrize("mss", [700, 1000])
-@pytest.mark.cause("client.connect")
+@pytest.mark.cause("client.connect", without="options")
 def test_a_program_may_announce_less(lab: Lab, client: Host, server: Host, mss: int) -> None:
     lab.step("The client's program wants smaller segments: TCP_MAXSEG, tcp(7).")
     wish = (socket.IPPROTO_TCP, socket.TCP_MAXSEG, mss)
@@ -94,7 +94,7 @@ def test_a_program_may_announce_less(lab: Lab, client: Host, server: Host, mss: 
     lab.figure([syn, largest])
 
 
-@pytest.mark.cause("client.connect")
+@pytest.mark.cause("client.connect", without="options")
 def test_a_small_window_is_filled_by_halves(lab: Lab, client: Host, server: Host) -> None:
     """Of a window that holds one segment, a sender uses one half and keeps the other in flight.
 

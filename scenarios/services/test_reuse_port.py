@@ -20,7 +20,7 @@ TWO_WORKERS = str(Path(__file__).parent / "two_workers.py")
     lasts="as long as the stuck worker lives",
     settings=("SO_REUSEPORT", "tcp_migrate_req", "one accept queue for all workers"),
 )
-@pytest.mark.cause("client.connect", occurrence=2, stands_for="a client that meets the stuck one")
+@pytest.mark.cause("client.connect", occurrence=2, without="source_port", instead=7004)
 def test_one_of_two_workers_stops_accepting(lab: Lab, client: Host, server: Host) -> None:
     """Each worker has an accept queue of its own: half of the clients hang, the others do not."""
     lab.step("Two workers listen on port 80. By the client's port the kernel chooses between them.")

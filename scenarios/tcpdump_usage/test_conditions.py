@@ -10,7 +10,7 @@ from sockstates import Host, Lab
 
 @pytest.mark.claims("T3", "T4", "T5")
 @pytest.mark.programs("tcpdump", "nginx", "curl", "ping")
-@pytest.mark.cause("client.start")
+@pytest.mark.cause("server.start", without="dst port 80", instead="port 80")
 def test_ports_and_hosts(
     lab: Lab,
     client: Host,
@@ -61,7 +61,7 @@ def test_ports_and_hosts(
 @pytest.mark.programs("tcpdump", "ping")
 @pytest.mark.families("ipv4")
 @pytest.mark.topology(hosts=("client", "server", "other"))
-@pytest.mark.cause("other.start")
+@pytest.mark.cause("server.start", without="and src client")
 def test_who_pings_the_server(
     lab: Lab, client: Host, server: Host, tcpdump: Callable[..., Tcpdump]
 ) -> None:

@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.claims("T7", holds=False)]
 
 @pytest.mark.programs("tcpdump")
 @pytest.mark.families("ipv4")
-@pytest.mark.cause("server.start")
+@pytest.mark.cause("server.start", without="-P out", instead="-Q out")
 def test_p_is_refused(lab: Lab, server: Host) -> None:
     lab.step("The article's command line: -P out.")
     program = server.start("tcpdump -i eth0 -P out dst client -nn")
@@ -26,7 +26,7 @@ def test_p_is_refused(lab: Lab, server: Host) -> None:
 
 
 @pytest.mark.programs("tcpdump", "ping")
-@pytest.mark.cause("client.start")
+@pytest.mark.cause("server.start", without="-Q in", instead="-Q inout")
 def test_q_selects_the_direction(
     lab: Lab, client: Host, server: Host, tcpdump: Callable[..., Tcpdump]
 ) -> None:

@@ -10,7 +10,7 @@ from sockstates import ESTABLISHED, Host, Lab
 
 @pytest.mark.claims("T8")
 @pytest.mark.programs("tcpdump")
-@pytest.mark.cause("client.connect")
+@pytest.mark.cause("server.start", without="-nnS", instead="-nn")
 def test_how_a_line_is_printed(lab: Lab, client: Host, server: Host) -> None:
     lab.step("Five tcpdumps watch one handshake, each with other options.")
     named, numbers, absolute, timeless, detailed = (
@@ -45,7 +45,7 @@ def test_how_a_line_is_printed(lab: Lab, client: Host, server: Host) -> None:
 
 @pytest.mark.claims("T8")
 @pytest.mark.programs("tcpdump", "tshark")
-@pytest.mark.cause("client.connect")
+@pytest.mark.cause("server.start", without="-c 3", instead="-c 2")
 def test_a_file_for_wireshark(lab: Lab, client: Host, server: Host, tmp_path: Path) -> None:
     lab.step("tcpdump -w writes a handshake into a file.")
     path = tmp_path / "port80.pcap"

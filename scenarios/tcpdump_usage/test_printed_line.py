@@ -8,7 +8,7 @@ import pytest
 from scenarios.tcpdump_usage.conftest import AT_ONCE, Tcpdump
 from sockstates import ESTABLISHED, Host, Lab, Program
 
-pytestmark = [pytest.mark.programs("tcpdump"), pytest.mark.cause("client.connect")]
+pytestmark = pytest.mark.programs("tcpdump")
 LINE = re.compile(
     r"(?P<time>\d\d:\d\d:\d\d\.\d{6}) (?P<protocol>IP6?) (?P<source>\S+) > (?P<destination>\S+): "
     r"Flags \[(?P<flags>\S+)\], seq (?P<seq>\d+), ack (?P<ack>\d+), win (?P<win>\d+), "
@@ -31,6 +31,7 @@ def printed(program: Program) -> list[str]:
 
 
 @pytest.mark.claims("T6")
+@pytest.mark.cause("server.start", without="-nnS", instead="-nn")
 def test_the_fields_of_a_line(
     lab: Lab, client: Host, server: Host, tcpdump: Callable[..., Tcpdump]
 ) -> None:
@@ -57,6 +58,7 @@ def test_the_fields_of_a_line(
 
 
 @pytest.mark.claims("T19")
+@pytest.mark.cause("server.start", without="-vv")
 def test_the_third_number_shows_with_vv(lab: Lab, client: Host, server: Host) -> None:
     """The third segment is printed without its number, but -vv shows it."""
     lab.step("Two tcpdumps watch a handshake: one as usual, one with -vv.")
@@ -72,6 +74,7 @@ def test_the_third_number_shows_with_vv(lab: Lab, client: Host, server: Host) ->
 
 
 @pytest.mark.claims("T19", holds=False)
+@pytest.mark.cause("server.start", without="-v", instead="-vv")
 def test_v_alone_is_not_enough(lab: Lab, client: Host, server: Host) -> None:
     """More detail with -v, or absolute numbers with -S: the third segment's number is not there."""
     lab.step("Two tcpdumps watch a handshake: one with -v, one with -S.")

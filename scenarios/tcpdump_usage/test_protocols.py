@@ -7,10 +7,11 @@ import pytest
 from scenarios.tcpdump_usage.conftest import Tcpdump
 from sockstates import ESTABLISHED, Host, Lab
 
-pytestmark = [pytest.mark.programs("tcpdump", "ping", "ip"), pytest.mark.cause("client.start")]
+pytestmark = pytest.mark.programs("tcpdump", "ping", "ip")
 
 
 @pytest.mark.claims("T2")
+@pytest.mark.cause("server.start", without="-nn arp", instead="-nn tcp")
 @pytest.mark.families("ipv4")
 def test_a_word_for_each_protocol(
     lab: Lab, client: Host, server: Host, tcpdump: Callable[..., Tcpdump]
@@ -41,6 +42,7 @@ def test_a_word_for_each_protocol(
 
 
 @pytest.mark.claims("T2", holds=False)
+@pytest.mark.cause("server.start", without="-nn icmp", instead="-nn icmp6")
 @pytest.mark.families("ipv6")
 def test_a_ping_over_ipv6_is_not_icmp(
     lab: Lab, client: Host, server: Host, tcpdump: Callable[..., Tcpdump]

@@ -50,7 +50,7 @@ def test_a_restart_without_reuse_address(lab: Lab, client: Host, server: Host) -
     lasts="at once",
     settings=("SO_REUSEADDR",),
 )
-@pytest.mark.cause("client.connect", occurrence=2)
+@pytest.mark.cause("server.listen", without="reuse_address", instead=False)
 def test_a_restart_with_reuse_address(lab: Lab, client: Host, server: Host) -> None:
     """With SO_REUSEADDR, which every server should set, TIME_WAIT is in nobody's way."""
     lab.step("The server closes a connection, then the client does. The server ends.")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from sockstates.evidence.verdicts import ExpectationFailed
-from sockstates.lab.words import HasWords
 from sockstates.evidence.verdicts import ExpectationFailed, Inconclusive
+from sockstates.lab.words import HasWords
 from sockstates.record.events import CounterRead
 from sockstates.sandbox.client.errors import LabError
 from sockstates.tcp.nearest import did_you_mean

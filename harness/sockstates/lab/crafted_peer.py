@@ -44,6 +44,11 @@ class CraftedPeer(HasWords):
         return f"<crafted {self.host.lab.names.endpoint(self.local)}>"
 
     @property
+    def has_peer(self) -> bool:
+        """Whether it was given a listener, so that the socket at the other end is known."""
+        return self._peer is not None
+
+    @property
     def peer(self) -> Endpoint:
         """The socket at the other end, as :attr:`Connection.server` is one."""
         if self._peer is None:

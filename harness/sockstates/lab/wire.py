@@ -131,6 +131,13 @@ class Wire(AddressedHost):
         wish = self._wish("rewrite", which, number, every, ", ".join(words))
         return self._make(wish, numbers=numbers, flags=flags, without=removed)
 
+    def notices(
+        self, which: str, *, number: int | None = None, every: int | None = None, instead_of: str
+    ) -> Fault:
+        """Have segments chosen and told as by the verb `instead_of`, and go on all the same."""
+        wish = self._wish("delay", which, number, every, f"by nothing, instead of {instead_of}")
+        return self._make(wish, seconds=0.0)
+
     def _wish(
         self, verb: str, which: str, number: int | None, every: int | None, words: str = ""
     ) -> Wish:

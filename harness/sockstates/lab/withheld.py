@@ -7,12 +7,10 @@ from collections.abc import Callable
 
 from sockstates.evidence.verdicts import ExpectationFailed
 from sockstates.lab.call import Call
-from sockstates.lab.fault import Fault
 from sockstates.lab.link import Link
 from sockstates.lab.program import Found, Program
 from sockstates.lab.rule import Rule
 from sockstates.record.events import CallEnded
-from sockstates.tcp.segment import Segment
 
 
 class WithheldCall(Call):
@@ -32,28 +30,6 @@ class InertRule(Rule):
         return 0, 0
 
     def _change(self, what: str, change: str) -> None:
-        """Leave everything as it is; nothing is recorded either."""
-
-
-class InertFault(Fault):
-    """A fault of the wire that was not made: it chooses nothing, and holds nothing."""
-
-    @property
-    def count(self) -> int:
-        """None at all."""
-        return 0
-
-    @property
-    def segments(self) -> tuple[Segment, ...]:
-        """None at all."""
-        return ()
-
-    def meets(self, number: int = 1, *, seconds: float | None = None) -> tuple[Segment, ...]:
-        """Fail as an expectation does, and at once: what is not there meets nothing."""
-        del number, seconds
-        raise ExpectationFailed(f"{self!r} meets nothing: it was withheld, so it is not there")
-
-    def _end(self, change: str) -> None:
         """Leave everything as it is; nothing is recorded either."""
 
 

@@ -2,20 +2,27 @@
 
 A scenario names the call that is the cause of what it shows, as data: ``client.iptables``. While
 that cause is withheld, the named host's rule is not applied, its close not made, its setting not
-set; everything else is done as ever. The verbs know nothing of this, and nothing here judges what
-comes of it. Not for labs in several threads: the verb is replaced for the whole process.
+set; everything else is done as ever. Where the call also makes what the scenario is about (a
+program, a connection), only the part of it that is the cause is withheld: an argument, or some of
+the words of a command, a rule or a segment. The verbs know nothing of this. Whether what comes of
+it proves anything is the plugin's to judge; which subjects are missing is told here
+(`Withholding.missing`). Not for labs in several threads: the verb is replaced for the whole
+process.
 """
 
 from __future__ import annotations
 
+import inspect
 import re
 import shlex
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, NamedTuple
 
+from sockstates.evidence.verdicts import ExpectationFailed
 from sockstates.lab.addressed_host import AddressedHost
 from sockstates.lab.call import Call
 from sockstates.lab.connection import Connection
@@ -29,17 +36,20 @@ from sockstates.lab.link import Link, wished
 from sockstates.lab.listener import Listener, PassiveEnd
 from sockstates.lab.program import Program
 from sockstates.lab.rule import Rule
+from sockstates.lab.segments_seen import SegmentsSeen
 from sockstates.lab.socket_options import Options, packed_options
+from sockstates.lab.tls_seen import TlsSeen
 from sockstates.lab.wire import Wire
-from sockstates.lab.withheld import InertFault, InertLink, InertRule, WithheldCall, WithheldProgram
+from sockstates.lab.withheld import InertLink, InertRule, WithheldCall, WithheldProgram
 from sockstates.sandbox.agent.netem import Emulation
+from sockstates.sandbox.client.errors import LabError
 from sockstates.sandbox.rules import parse
 from sockstates.tcp.nearest import did_you_mean
 from sockstates.tcp.segment import Address
 
 THE_LAB = "lab"
-NO_PROGRAM, NO_PROCESS, NO_FAULT = 0, 0, 0
-"""Numbers that no program of a lab, no process, and no fault of a wire has."""
+NO_PROGRAM, NO_PROCESS = 0, 0
+"""Numbers that no program of a lab, and no process, has."""
 FAULTS = ("hold", "delay", "duplicate", "corrupt", "drop", "rewrite")
 _CAUSE = re.compile(r"([a-z][a-z0-9-]*)\.([a-z_.]+)")
 
@@ -53,19 +63,50 @@ class _Verb(NamedTuple):
     """Gets the verb's own arguments."""
     counts: Callable[..., bool] = lambda *_, **__: True
     """Whether a call with these arguments is one that could be a cause."""
+    text: str = ""
+    """The argument that is words: a command, a rule, a segment."""
+    makes: bool = False
+    """Whether a scenario that does not come to it may have nothing at all."""
+    alters: bool = False
+    """Whether the call is made all the same, but for a part of it."""
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """What the verb can be called with, by name."""
+        return tuple(inspect.signature(getattr(self.owner, self.name)).parameters)[1:]
+
+
+class _Unsaid:
+    """The value of an argument that is left out."""
+
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+UNSAID = _Unsaid()
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """The call of a scenario that is its cause."""
+    """The call of a scenario that is its cause, or the part of that call."""
 
     host: str
     verb: str
     occurrence: int | None = None
     """Which of several such calls, from 1; None: all of them."""
+    without: str | None = None
+    """The part of the call that is withheld: an argument's name, or some of its words."""
+    instead: object = UNSAID
+    """What the call says in the place of that part."""
 
     @classmethod
-    def read(cls, text: str, occurrence: int | None = None) -> Cause:
+    def read(
+        cls,
+        text: str,
+        occurrence: int | None = None,
+        without: str | None = None,
+        instead: object = UNSAID,
+    ) -> Cause:
         """``client.iptables``: the host, and the verb as the scenario calls it there.
 
         Errors: ValueError says what there is.
@@ -80,11 +121,76 @@ class Cause:
             )
         if occurrence is not None and occurrence < 1:
             raise ValueError(f"occurrence counts from 1, so it cannot be {occurrence}")
-        return cls(host, verb, occurrence)
+        made = cls(host, verb, occurrence, without, instead)
+        made._check_part()
+        return made
+
+    def _check_part(self) -> None:
+        if self.without is None:
+            if self.instead is not UNSAID:
+                raise ValueError("instead says what stands in the place of what `without` names")
+            return
+        verb = VERBS[self.verb]
+        if self.without in verb.arguments:
+            return
+        if not verb.text:
+            names = ", ".join(verb.arguments) or "(none)"
+            raise ValueError(f"{self.verb} has no argument {self.without!r}, only {names}")
+        if not isinstance(self.instead, str | _Unsaid):
+            raise ValueError(
+                f"instead is {self.instead!r}, not words to stand for {self.without!r}"
+            )
 
     def __str__(self) -> str:
         which = f", number {self.occurrence}" if self.occurrence is not None else ""
-        return f"{self.host}.{self.verb}{which}"
+        part = f" without {self.without!r}" if self.without is not None else ""
+        if self.instead is not UNSAID:
+            part = f" with {self.instead!r} instead of {self.without!r}"
+        return f"{self.host}.{self.verb}{which}{part}"
+
+    def altered(self, given: inspect.BoundArguments) -> inspect.BoundArguments | None:
+        """The arguments without that part; None: this call does not have it."""
+        verb = VERBS[self.verb]
+        changed = dict(given.arguments)
+        if self.without in verb.arguments:
+            if self.without not in changed or changed[self.without] == self.instead:
+                return None
+            del changed[self.without]
+            if self.instead is not UNSAID:
+                changed[self.without] = self.instead
+        else:
+            words = _without_words(changed.get(verb.text), str(self.without), self.instead)
+            if words is None:
+                return None
+            changed[verb.text] = words
+        return inspect.BoundArguments(
+            given.signature,
+            OrderedDict((name, changed[name]) for name in _in_order(given, changed)),
+        )
+
+
+def _in_order(given: inspect.BoundArguments, changed: Mapping[str, object]) -> Iterator[str]:
+    return (name for name in given.signature.parameters if name in changed)
+
+
+def _without_words(text: object, without: str, instead: object) -> object:
+    """A command, a rule or a segment without these words; None where it does not have them.
+
+    A command may be a sequence of words, of which one can be a whole program: then the part is
+    looked for in each of them.
+    """
+    said = "" if instead is UNSAID else str(instead)
+    if isinstance(text, str):
+        return text.replace(without, said) if without in text else None
+    if not isinstance(text, Sequence):
+        return None
+    words, sought = [str(each) for each in text], shlex.split(without)
+    for place in range(len(words) - len(sought) + 1):
+        if words[place : place + len(sought)] == sought:
+            return [*words[:place], *shlex.split(said), *words[place + len(sought) :]]
+    if not any(without in word for word in words):
+        return None
+    return [word.replace(without, said) for word in words]
 
 
 @dataclass
@@ -95,6 +201,10 @@ class Withholding:
     times: int = 0
     """How many calls were withheld."""
     _came: int = field(default=0, init=False)
+    _asked: list[object] = field(default_factory=list, init=False)
+    """What the scenario had asked when it failed."""
+    _missing: list[object] = field(default_factory=list, init=False)
+    """What was not made: programs, connections, calls, and the parts of these."""
 
     @contextmanager
     def active(self) -> Iterator[None]:
@@ -108,18 +218,86 @@ class Withholding:
             setattr(verb.owner, verb.name, real)
 
     def _in_the_place_of(self, real: Callable[..., Any], verb: _Verb) -> Callable[..., Any]:
+        signature = inspect.signature(real)
+
         @wraps(real)
         def asked(subject: Any, *arguments: Any, **named: Any) -> Any:
             name, lab = _whose(subject)
-            if name == self.cause.host and verb.counts(*arguments, **named):
-                self._came += 1
-                if self.cause.occurrence in (None, self._came):
-                    self.times += 1
-                    lab.step(f"Withheld: {self.cause}.")
-                    return verb.instead(subject, *arguments, **named)
-            return real(subject, *arguments, **named)
+            if name != self.cause.host or not verb.counts(*arguments, **named):
+                return real(subject, *arguments, **named)
+            altered = None
+            if self.cause.without is not None:
+                altered = self.cause.altered(signature.bind(subject, *arguments, **named))
+                if altered is None:
+                    return real(subject, *arguments, **named)
+            self._came += 1
+            if self.cause.occurrence not in (None, self._came):
+                return real(subject, *arguments, **named)
+            self.times += 1
+            lab.step(f"Withheld: {self.cause}.")
+            if altered is not None:
+                return self._altered(real, altered)
+            given = verb.instead(subject, *arguments, **named)
+            self._missing += [] if verb.alters else _parts(given)
+            return given
 
         return asked
+
+    def _altered(self, real: Callable[..., Any], altered: inspect.BoundArguments) -> Any:
+        """Call it without that part.
+
+        Errors: ExpectationFailed where the kernel refuses it so, which the scenario did not expect.
+        """
+        try:
+            return real(*altered.args, **altered.kwargs)
+        except LabError as error:
+            if isinstance(error.__cause__, OSError):
+                raise ExpectationFailed(f"{self.cause} is refused: {error}") from error
+            raise
+
+    def notice(self, error: BaseException) -> None:
+        """Remember what a scenario had asked when it failed, before its traceback is shortened."""
+        self._asked = list(_asked(error))
+
+    def missing(self, error: BaseException, lab: Lab) -> str:
+        """What an expectation was about that is not there at all without the cause; empty: nothing.
+
+        An expectation that fails so shows nothing: none could have held. Either it was asked of
+        what the withheld call would have made, or of a connection or of segments where there was
+        never one of either.
+        """
+        asked = self._asked
+        for each in asked:
+            if any(each is other for other in self._missing):
+                return f"{each}"
+        about = [each for each in asked if isinstance(each, Endpoint | SegmentsSeen | TlsSeen)]
+        makes_all = VERBS[self.cause.verb].makes and self.cause.without is None
+        makes_all = makes_all and not isinstance(error, ExpectationFailed)
+        if not (about or makes_all) or any(isinstance(each, Listener) for each in about):
+            return ""
+        timeline = lab.timeline
+        if timeline.wire or any(remote is not None for _, _, remote in timeline.endpoints()):
+            return ""
+        return "any segment or any connection"
+
+
+def _asked(error: BaseException) -> Iterator[object]:
+    """What the scenario has asked, outermost first: each `self` on the way to where it failed."""
+    traceback = error.__traceback__
+    while traceback is not None:
+        if "self" in traceback.tb_frame.f_locals:
+            yield traceback.tb_frame.f_locals["self"]
+        traceback = traceback.tb_next
+
+
+def _parts(given: object) -> list[object]:
+    """What was not made, with all that a scenario reaches through it."""
+    if isinstance(given, Connection):
+        return [given, given.client, given.server, given.client.connecting]
+    if isinstance(given, SilentPeer):
+        return [given, *([given.peer] if given.has_peer else [])]
+    made = isinstance(given, Call | Listener | Program)
+    return [given] if made else []
 
 
 def _whose(subject: Any) -> tuple[str, Lab]:
@@ -217,8 +395,12 @@ def _link_nothing(lab: Lab, *between: AddressedHost | str, **wish: Any) -> Link:
 
 
 def _fault(verb: str) -> _Verb:
-    def instead(wire: Wire, which: str, **_: Any) -> Fault:
-        return InertFault(wire, NO_FAULT, f"{verb} {which}")
+    """It meets the segments that it was made for, so that the scenario goes on, but harms none."""
+
+    def instead(
+        wire: Wire, which: str, *, number: int | None = None, every: int | None = None, **_: Any
+    ) -> Fault:
+        return wire.notices(which, number=number, every=every, instead_of=verb)
 
     return _Verb(Wire, verb, instead)
 
@@ -239,7 +421,7 @@ def _nothing(*_: Any, **__: Any) -> None:
 
 
 VERBS: Mapping[str, _Verb] = {
-    "iptables": _Verb(Host, "iptables", _apply_nothing),
+    "iptables": _Verb(Host, "iptables", _apply_nothing, text="line"),
     "sysctl": _Verb(Host, "sysctl", _read_sysctl, _sets),
     "mtu": _Verb(Host, "mtu", _nothing),
     "route": _Verb(Host, "route", _nothing),
@@ -247,16 +429,16 @@ VERBS: Mapping[str, _Verb] = {
     "ask_neighbours": _Verb(Host, "ask_neighbours", _nothing),
     "link": _Verb(Lab, "link", _link_nothing),
     "link.delete": _Verb(Link, "delete", _nothing),
-    "listen": _Verb(Host, "listen", _listen),
+    "listen": _Verb(Host, "listen", _listen, makes=True),
     "bind": _Verb(Host, "bind", lambda host, *_, **__: _call_of(host, "bind")),
-    "connect": _Verb(Host, "connect", _connect),
+    "connect": _Verb(Host, "connect", _connect, makes=True),
     **{
-        f"{name}.options": _Verb(Host, name, _without_options(real), _sets_options)
+        f"{name}.options": _Verb(Host, name, _without_options(real), _sets_options, alters=True)
         for name, real in (("connect", Host.connect), ("listen", Host.listen), ("bind", Host.bind))
     },
-    "start": _Verb(Host, "start", _start),
-    "crafts": _Verb(Host, "crafts", _craft_nothing),
-    "sends": _Verb(CraftedPeer, "sends", _nothing),
+    "start": _Verb(Host, "start", _start, text="command", makes=True),
+    "crafts": _Verb(Host, "crafts", _craft_nothing, makes=True),
+    "sends": _Verb(CraftedPeer, "sends", _nothing, text="segment", makes=True),
     **{
         name: _socket_call(name)
         for name in ("send", "receive", "shutdown", "close", "abort", "set_option")

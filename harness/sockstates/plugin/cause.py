@@ -2,7 +2,9 @@
 
 A scenario is proof of something only if it fails where the cause of what it shows is absent, and
 by an expectation: that is what passes here. One that still passes, crashes, cannot decide, or
-never comes to the cause that it names fails. Nothing here touches the kernel.
+never comes to the cause that it names fails. So does one whose expectation fails only because what
+it is about was never there: a program that was not started prints nothing, whatever it would have
+printed. Nothing here touches the kernel.
 """
 
 from __future__ import annotations
@@ -10,14 +12,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 from sockstates.evidence.verdicts import ExpectationFailed, Inconclusive
 from sockstates.lab.lab import Lab
-from sockstates.lab.withholding import Cause, Withholding
+from sockstates.lab.withholding import Withholding
 from sockstates.plugin.fixtures import UNSAID
 from sockstates.plugin.markers import cause_of
 from sockstates.terminal import harmless
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 
 WITHHELD, FAILED_BY, PROVES_NOTHING = "withheld", "failed_by", "proves_nothing"
 """Properties of a test's report, which workers and JUnit files carry."""
+
+WITHHOLDING = pytest.StashKey[Withholding]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,10 +44,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+class Failure(NamedTuple):
+    """An expectation that failed, and what it says in one line."""
+
+    error: BaseException
+    text: str
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     """Have the scenario fail; a test without a lab is no scenario, and runs as ever."""
-    if not _is_judged(item):
+    lab = _lab_of(item)
+    if lab is None:
         yield
         return
     marker = item.get_closest_marker("cause")
@@ -56,55 +69,81 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     stands_for = marker.kwargs.get("stands_for")
     said = f"{cause} ({stands_for})" if stands_for else str(cause)
     item.user_properties.append((WITHHELD, said))
-    withholding = Withholding(cause)
-    failures: list[str] = []
+    withholding = item.stash[WITHHOLDING] = Withholding(cause)
+    failures: list[Failure] = []
     with _expected_to_fail(item, failures), withholding.active():
         yield
-    _judge(cause, withholding.times, failures)
-    item.user_properties.append((FAILED_BY, failures[0]))
+    _judge(withholding, lab, failures)
+    item.user_properties.append((FAILED_BY, failures[0].text))
 
 
-def _is_judged(item: pytest.Item) -> bool:
-    """Whether the option is given, and this is a scenario: a test that has a lab."""
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """See what failed while the traceback still leads there."""
+    try:
+        return (yield)
+    except BaseException as error:
+        if withholding := pyfuncitem.stash.get(WITHHOLDING, None):
+            withholding.notice(error)
+        raise
+
+
+def _lab_of(item: pytest.Item) -> Lab | None:
+    """The scenario's lab, where the option is given and this is a scenario: a test with a lab."""
     lab = item.funcargs.get("lab") if isinstance(item, pytest.Function) else None
-    return bool(item.config.getoption("lab_without_cause")) and isinstance(lab, Lab)
+    return lab if item.config.getoption("lab_without_cause") and isinstance(lab, Lab) else None
 
 
 @contextmanager
-def _expected_to_fail(item: pytest.Item, failures: list[str]) -> Iterator[None]:
+def _expected_to_fail(item: pytest.Item, failures: list[Failure]) -> Iterator[None]:
     """Keep what an expectation of the scenario says when it fails; any other error goes on."""
     try:
         yield
     except ExpectationFailed as error:
-        failures.append(_first_line(error))
+        failures.append(Failure(error, _first_line(error)))
     except AssertionError as error:
         if not _is_the_scenarios_own(item, error):
             raise
-        failures.append(_first_line(error))
+        failures.append(Failure(error, _first_line(error)))
     except pytest.fail.Exception:
         unsaid = item.stash.get(UNSAID, None)
         if not isinstance(unsaid, ExpectationFailed):
             raise
-        failures.append(f"at its end: {_first_line(unsaid)}")
+        failures.append(Failure(unsaid, f"at its end: {_first_line(unsaid)}"))
 
 
 def _is_the_scenarios_own(item: pytest.Item, error: AssertionError) -> bool:
-    """Whether an ``assert`` of the scenario's file failed, and not one of a library."""
+    """Whether an ``assert`` of the scenario's file, or of its conftest.py, failed; no library's."""
     traceback = error.__traceback__
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next
-    return traceback is not None and traceback.tb_frame.f_code.co_filename == str(item.path)
+    if traceback is None:
+        return False
+    file = Path(traceback.tb_frame.f_code.co_filename)
+    return file == item.path or (file.name == "conftest.py" and file.parent in item.path.parents)
 
 
-def _judge(cause: Cause, times: int, failures: list[str]) -> None:
+def _judge(withholding: Withholding, lab: Lab, failures: list[Failure]) -> None:
     """Fail the run of a scenario that has not shown that its expectations depend on its cause."""
-    if times == 0:
-        end = f"it failed by itself: {failures[0]}" if failures else "it passed"
+    cause = withholding.cause
+    if withholding.times == 0:
+        end = f"it failed by itself: {failures[0].text}" if failures else "it passed"
         pytest.fail(f"names a cause that it never comes to: {cause}; {end}", pytrace=False)
     if not failures:
         pytest.fail(
             f"still passes without its cause, {cause}: it proves nothing.\n"
             "Expect something that only the cause can bring about, or name the call that is it.",
+            pytrace=False,
+        )
+    missing = withholding.missing(failures[0].error, lab)
+    if missing:
+        pytest.fail(
+            f"proves nothing: without its cause, {cause}, there is not even {missing} that an "
+            f"expectation could be about: {failures[0].text}\n"
+            "Name what makes the difference instead: another call, or a part of this one that is "
+            "left out or replaced, for example with\n"
+            '  pytest.mark.cause("client.start", without="--max-time 2")\n'
+            '  pytest.mark.cause("server.listen", without="backlog", instead=5)',
             pytrace=False,
         )
 
@@ -119,7 +158,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Say in one line what is wrong with a scenario that did not fail by an expectation."""
     report = yield
-    if report.when == "call" and report.failed and call.excinfo and _is_judged(item):
+    if report.when == "call" and report.failed and call.excinfo and _lab_of(item):
         property_ = (PROVES_NOTHING, _problem(item.stash.get(UNSAID, call.excinfo.value)))
         item.user_properties.append(property_)
         report.user_properties.append(property_)

@@ -27,8 +27,9 @@ MARKERS = (
     "families(*names): run for these address families only (ipv4, ipv6)",
     "topology(hosts=(…), router=True, loopback=True): other hosts than client and server, a router "
     "between them, loopback captured too",
-    "cause(call, occurrence=N, stands_for=…): the call that is the cause of what this scenario "
-    "shows, host and verb (client.iptables); --lab-without-cause withholds it",
+    "cause(call, occurrence=N, without=…, instead=…, stands_for=…): the call that is the cause of "
+    "what this scenario shows, host and verb (client.iptables), or the part of it that is: an "
+    "argument's name or some words, left out or replaced; --lab-without-cause withholds it",
     "programs(*names): the programs that this scenario runs, and no other; skipped where one is "
     "missing",
     "kernel(*names): what this scenario needs of the kernel (netem, …); skipped where it has not, "
@@ -133,7 +134,10 @@ def lacking(lab: Lab, marks: Iterable[pytest.Mark]) -> str:
 
 def cause_of(mark: pytest.Mark | None) -> Cause | None:
     """The cause that the marker names."""
-    return None if mark is None else Cause.read(mark.args[0], mark.kwargs.get("occurrence"))
+    if mark is None:
+        return None
+    parts = {each: mark.kwargs[each] for each in _PARTS_OF_CAUSE if each in mark.kwargs}
+    return Cause.read(mark.args[0], **parts)
 
 
 def _wrong(mark: pytest.Mark, problem: str, example: str) -> WrongMarkerError:
@@ -211,14 +215,19 @@ def _check_topology(mark: pytest.Mark) -> None:
 
 def _check_cause(mark: pytest.Mark) -> None:
     example = 'cause("client.iptables")'
-    known = {"occurrence": (int, "a number"), "stands_for": (str, "a sentence")}
+    known: Mapping[str, tuple[type, str]] = {
+        "occurrence": (int, "a number"),
+        "without": (str, "an argument's name or words of the call"),
+        "instead": (object, "a value"),
+        "stands_for": (str, "a sentence"),
+    }
     if len(mark.args) != 1 or not isinstance(mark.args[0], str):
         raise _wrong(mark, "it takes one call, a host and a verb", example)
     for name, value in mark.kwargs.items():
         if name not in known:
             raise _wrong(mark, f"there is no {name!r}, only {', '.join(known)}", example)
         kind, called = known[name]
-        if not isinstance(value, kind) or value == "":
+        if not isinstance(value, kind) or (value == "" and name != "instead"):
             raise _wrong(mark, f"{name} is {value!r}, not {called}", example)
     try:
         cause_of(mark)
@@ -276,6 +285,7 @@ def _check_hosts(marks: Iterable[pytest.Mark]) -> None:
 _PHENOMENON = (
     'phenomenon(2, symptom="connect hangs", client="SYN_SENT", errno="ETIMEDOUT", predict="syn")'
 )
+_PARTS_OF_CAUSE = ("occurrence", "without", "instead")
 _SHORTENED = 'shortened(client={"net.ipv4.tcp_syn_retries": 1})'
 _CHECKERS: Mapping[str, Callable[[pytest.Mark], None]] = {
     "cause": _check_cause,
