@@ -34,7 +34,7 @@ def established(lab: Lab, client: Host, server: Host) -> Connection:
     lasts="for ever",
     settings=("tcp_rmem", "SO_RCVBUF"),
 )
-@pytest.mark.cause("server.receive")
+@pytest.mark.cause("client.send", without="data", instead=b"!")
 def test_a_window_opens_again(lab: Lab, client: Host, server: Host) -> None:
     """A slow reader: the sender probes a zero window, ever more rarely, until it opens.
 

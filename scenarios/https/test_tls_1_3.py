@@ -50,9 +50,9 @@ def test_the_server_key_opens_nothing(
     listener = serving.listens(4433)
     speaking = programs.connect(client, client_program, version="TLSv1_3", ciphers="DEFAULT")
     connection = speaking.connects(listener)
+    talk = connection.sees_tls(HANDSHAKE)
     speaking.type("hello\n")
     speaking.prints("olleh")
-    talk = connection.sees_tls(HANDSHAKE)
 
     lab.step("The hellos have version, suites, compression and randoms; the keys' shares too.")
     hello, answer = talk.client_hello, talk.server_hello

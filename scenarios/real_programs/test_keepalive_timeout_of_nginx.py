@@ -68,9 +68,7 @@ def test_nginx_sends_the_first_fin(
 
 
 @pytest.mark.claims("T25", holds=False)
-@pytest.mark.cause(
-    "client.start", stands_for="the connection; the timeout itself is in nginx's configuration"
-)
+@pytest.mark.cause("client.start", without="-v", instead="-v -z")
 def test_a_connection_without_a_request_is_under_another_timeout(
     lab: Lab, client: Host, server: Host, nc: str, nginx: Callable[[str], str]
 ) -> None:

@@ -134,9 +134,9 @@ class Wire(AddressedHost):
     def notices(
         self, which: str, *, number: int | None = None, every: int | None = None, instead_of: str
     ) -> Fault:
-        """Have segments chosen and told as by the verb `instead_of`, and go on all the same."""
-        wish = self._wish("delay", which, number, every, f"by nothing, instead of {instead_of}")
-        return self._make(wish, seconds=0.0)
+        """Have segments chosen as by the verb `instead_of`, and go on at once, unchanged."""
+        wish = self._wish("rewrite", which, number, every, f"nothing, instead of {instead_of}")
+        return self._make(wish)
 
     def _wish(
         self, verb: str, which: str, number: int | None, every: int | None, words: str = ""
