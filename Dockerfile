@@ -21,7 +21,7 @@
 # inspect debian:bookworm-slim` prints:
 #     docker build --build-arg BASE=debian:bookworm-slim@sha256:… -t sockstates .
 #
-# tshark and its libraries are 165 of the image's 390 MB, for two scenarios. Without them:
+# tshark and its libraries are 172 of the image's 389 MB, for two scenarios. Without them:
 #     docker build --build-arg TSHARK= -t sockstates .
 #     docker run … sockstates -k "not wireshark"
 ARG BASE=debian:bookworm-slim
