@@ -8,7 +8,7 @@ import pytest
 from sockstates.catalogue.entries import Facts
 from sockstates.catalogue.facts import hold
 from sockstates.evidence.verdicts import ExpectationFailed, Inconclusive
-from sockstates.record.events import CallBegan, CallEnded, ProgramWrote, SocketSeen
+from sockstates.record.events import CallBegan, CallEnded, FramesLost, ProgramWrote, SocketSeen
 from sockstates.record.timeline import Timeline
 from sockstates.tcp.segment import Address
 from sockstates.tcp.states import (
@@ -80,6 +80,9 @@ class TestStates:
         timeline = empty_timeline()
         for moment, state in enumerate((ESTABLISHED, TIME_WAIT), 1):
             timeline.add(sampled(moment, "client", state))
+        with pytest.raises(ExpectationFailed):  # no FIN of the server's was captured
+            held(timeline, client=(CLOSING,))
+        timeline.add(FramesLost(at(2), "client", 1))
         with pytest.raises(Inconclusive, match="may have passed unseen, or not"):
             held(timeline, client=(CLOSING,))
 

@@ -150,7 +150,7 @@ def test_a_counter_that_does_not_grow_as_expected(lab: Lab, client: Host, server
 
 
 def test_a_counter_that_there_is_not(client: Host) -> None:
-    with pytest.raises(LabError, match=r"no counter 'TcpInError'. Near to it: TcpInErrs.*nstat"):
+    with pytest.raises(LabError, match=r"no counter 'TcpInError'. Did you mean TcpInErrs.*nstat"):
         client.counter("TcpInError")
 
 
