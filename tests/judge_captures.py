@@ -53,6 +53,12 @@ KNOWN_DIFFERENCES: dict[str, tuple[When, set[str]]] = {
         lambda here, there, _: here.renumbered or there.renumbered,
         set(ANALYSIS.values()) | {"duplicate_ack_num"},
     ),
+    "tshark takes Linux's probe of a closed window, which has no byte, for a keep-alive": (
+        lambda here, there, segment: (
+            bool((here.marks | there.marks) & Mark.ZERO_WINDOW_PROBE) and not segment.length
+        ),
+        {"keep_alive", "keep_alive_ack", "zero_window_probe", "zero_window_probe_ack"},
+    ),
     "tshark keeps 0 for a number that it does not know, so one that is 0 is not known to it": (
         lambda here, there, _: (
             0 in (here.next, here.contiguous, there.acknowledged, there.contiguous)

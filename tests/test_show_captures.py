@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from sockstates.__main__ import main
+from sockstates.captures.pcapng_writer import CaptureInterface, Section, write_pcapng
+from sockstates.record.frames import CapturedFrame
 from tests.made_captures import Stamped, write_stamped
-from tests.recorded import Written, frame_octets
+from tests.recorded import START, Written, frame_octets
 
 CLIENT, SERVER = ("10.0.0.1", 40000), ("10.0.0.2", 80)
 CONVERSATION = [
@@ -124,3 +126,67 @@ class TestRefusedThenAccepted:
         assert "[P.] seq 1:101" in text
         assert "not captured" not in text
         assert text.count("(SYN_RECV)") == 1
+
+
+@pytest.mark.parametrize("length", [0, 1])
+def test_what_asks_a_closed_window_is_a_window_probe(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], length: int
+) -> None:
+    """Linux's has no byte and lies one before the next (tcp_xmit_probe_skb); others have one."""
+    closed = bytearray(frame_octets(SERVER, CLIENT, Written(".", 501, 201)))
+    closed[48:50] = bytes(2)
+    probe = Written(".", 200, 501) if not length else Written(".", 201, 501, b"x")
+    asks = frame_octets(CLIENT, SERVER, probe)
+    later = [(300_000 + place, each) for place, each in enumerate((asks, bytes(closed)) * 3)]
+    frames = [*conversation()[:4], (21_000, bytes(closed)), *later]
+    text = shown(capsys, write_stamped(tmp_path / "closed.pcap", frames))
+    assert "keep-alive" not in text
+    assert text.count("zero window probe ") + text.count("zero window probe,") >= 3
+    assert text.count("zero window probe ACK") == 3
+
+
+def test_what_asks_an_open_window_is_a_keep_alive(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asks = frame_octets(CLIENT, SERVER, Written(".", 200, 501))
+    answers = frame_octets(SERVER, CLIENT, Written(".", 501, 201))
+    frames = [*conversation()[:5], (9_000_000, asks), (9_010_000, answers)]
+    text = shown(capsys, write_stamped(tmp_path / "idle.pcap", frames))
+    assert "keep-alive --" in text
+    assert "keep-alive ACK" in text
+    assert "probe" not in text
+
+
+def captured_on(names: list[str], path: Path, application: str) -> Path:
+    """The conversation, each segment captured on the first two interfaces of these names."""
+    frames = [
+        CapturedFrame(time * 1000 + START, name, "in", data, len(data))
+        for time, data in conversation()
+        for name in names[:2]
+    ]
+    interfaces = [CaptureInterface(name) for name in names]
+    write_pcapng(path, frames, interfaces, section=Section(application=application))
+    return path
+
+
+class TestInterfaces:
+    def test_a_colon_in_a_name_makes_no_host_of_it(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = captured_on(["wan:0", "lan:1"], tmp_path / "two.pcapng", "Dumpcap (Wireshark)")
+        text = shown(capsys, path)
+        assert "10.0.0.1.40000" in text
+        assert "lost x" not in text
+        assert "x lost" not in text
+        assert "captured on 2 interfaces (wan:0, lan:1)" in text
+
+    def test_many_take_one_line(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        path = captured_on([f"if{n}" for n in range(60)], tmp_path / "many.pcapng", "Dumpcap")
+        octets = path.read_bytes()
+        assert "captured on 60 interfaces (if0, if1, if2, if3, 56 more)" in shown(capsys, path)
+        for number in range(60):  # the same length, so that the option is only renamed: to 2988
+            name = f"if{number}".encode()
+            option = b"\x02\x00" + len(name).to_bytes(2, "little") + name
+            octets = octets.replace(option, b"\xac\x0b" + option[2:], 1)
+        path.write_bytes(octets)
+        assert "captured on 60 interfaces (60 without a name)" in shown(capsys, path)

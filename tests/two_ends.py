@@ -340,8 +340,9 @@ class World:
             self.at(self.delays[leg] + late, act)
 
     def hides_simultaneous_open(self, seen: list[Segment]) -> bool:
-        """Whether both ends opened the connection, and that cannot be seen."""
-        return self.simultaneous and {each.source for each in seen if each.flags == "S"} != {A, B}
+        """Whether both ends opened the connection, and a SYN is not what is seen first of each."""
+        first = {each.source: each.flags for each in reversed(seen)}
+        return self.simultaneous and first != {A: "S", B: "S"}
 
 
 def numbers_follow(segments: list[Segment]) -> bool:

@@ -22,6 +22,7 @@ LARGEST_BLOCK: Final = 64 * 1024 * 1024
 _SECTION, _INTERFACE, _PACKET, _SIMPLE, _STATISTICS, _FRAME = 0x0A0D0D0A, 1, 2, 3, 5, 6
 _ORDERS: Final = {b"\x1a\x2b\x3c\x4d": ">", b"\x4d\x3c\x2b\x1a": "<"}
 _COMMENT, _FLAGS, _NAME, _RESOLUTION, _OFFSET, _DROPPED = 1, 2, 2, 9, 14, 5
+_APPLICATION: Final = 4
 _DIRECTIONS: Final = ("", "in", "out", "")
 _NANOSECONDS: Final = 1_000_000_000
 
@@ -57,6 +58,8 @@ class Findings:
     comments: list[Comment] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     """What could not be read, or was not captured."""
+    application: str = ""
+    """What wrote the file, as its first section says."""
     frames: int = 0
     latest: int = 0
     """The latest stamp so far (ns)."""
@@ -112,6 +115,8 @@ def read_blocks(file: BinaryIO, found: Findings) -> Iterator[Record]:
             found.interfaces.append(_interface(body, section))
         elif kind == _SECTION:
             _comments(None, body[16:-4], section, found)
+            said = dict(_options(body[16:-4], section.order)).get(_APPLICATION, b"")
+            found.application = found.application or said.decode("utf-8", "replace")
         elif kind == _STATISTICS:
             _losses(body, section, found)
         position += size

@@ -1,6 +1,6 @@
 """Whose eyes a capture file has: one capture point's, or those of several hosts of a lab.
 
-In a capture of several hosts, whose interfaces are named ``host:interface`` as ours are, a segment
+In a capture of several hosts, which a lab wrote with interfaces named ``host:interface``, a segment
 lies several times: where it was sent, where it was passed on, where it arrived.
 """
 
@@ -13,6 +13,7 @@ from typing import Literal
 
 from sockstates.captures.file import CaptureFile
 from sockstates.captures.pcapng_reader import Record
+from sockstates.captures.pcapng_writer import Section
 from sockstates.record.frames import CapturedFrame
 from sockstates.record.timeline import LOOPBACK, HostNames, Timeline
 from sockstates.tcp.connection import Connection
@@ -25,7 +26,12 @@ WHOLE = "capture"
 
 
 def captured_hosts(capture: CaptureFile) -> list[str]:
-    """The hosts of a lab that the file's interfaces name; empty for any other capture."""
+    """The hosts of a lab that the file's interfaces name; empty for any other capture.
+
+    Only a file that says that a lab wrote it: elsewhere a colon is a part of an interface's name.
+    """
+    if capture.found.application != Section().application:
+        return []
     names = [each.name for each in capture.found.interfaces]
     if not all(":" in name for name in names):
         return []

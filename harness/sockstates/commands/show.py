@@ -40,6 +40,8 @@ ROWS = 30
 """Connections in the table."""
 MOST = 1000
 """Segments drawn of each capture point."""
+NAMED = 4
+"""Interfaces that are named where there are many."""
 NARROWEST, WIDTH_OF_A_FILE = 60, 100
 NOTHING_TO_SHOW = 1
 
@@ -212,11 +214,22 @@ def _remarks(capture: CaptureFile, seen: Survey) -> Iterator[str]:
     for link_type, count in seen.not_read.items():
         yield f"{count} frames have link type {link_type}, which is not read here"
     if len(capture.found.interfaces) > 1 and not captured_hosts(capture):
-        names = ", ".join(each.name or "unnamed" for each in capture.found.interfaces)
         yield (
-            f"captured on several interfaces ({names}): what passed two of them is in the file "
+            f"captured on {_interfaces(capture.found)}: what passed two of them is in the file "
             "twice, and looks sent again"
         )
+
+
+def _interfaces(found: Findings) -> str:
+    """``2 interfaces (wan:0, lan:1)``: the names of the first ones, and how many have none."""
+    names = [each.name for each in found.interfaces if each.name]
+    said = [", ".join(names[:NAMED])] if names else []
+    if len(names) > NAMED:
+        said.append(f"{len(names) - NAMED} more")
+    unnamed = len(found.interfaces) - len(names)
+    if unnamed:
+        said.append(f"{unnamed} without a name")
+    return f"{len(found.interfaces)} interfaces ({', '.join(said)})"
 
 
 def _stamps(found: Findings) -> Iterator[str]:

@@ -57,7 +57,7 @@ def mark(place: Place, said: Said) -> int:
             here.duplicates = 0
     else:
         marks = _marks(place, said)
-        if not marks & PROBE:  # nobody took in what a probe carries
+        if not (marks & PROBE and length):  # nobody took in what a probe carries
             _advance(here, said)
         if marks:
             connection.marked[marks] += 1
@@ -109,6 +109,8 @@ def _marks(place: Place, said: Said) -> int:
         marks = PROBE
     else:
         marks = _of_place(here, sequence, bits, length)
+        if marks & KEEP_ALIVE and not there.window and not length:
+            marks = PROBE  # Linux asks with no byte at all (tcp_xmit_probe_skb), as a keep-alive
         if not bits & _NOT_PLAIN:
             marks |= _of_windows(there, sequence, window, length)
             if not length and repeats and sequence == here.next:
@@ -152,6 +154,8 @@ def _of_repetition(here: Direction, there: Direction, window: int) -> int:
         return PROBE_ACK if there.marks & PROBE else 0
     if there.marks & KEEP_ALIVE:
         return KEEP_ALIVE_ACK
+    if there.marks & PROBE and there.latest is not None and not there.latest.length:
+        return PROBE_ACK
     here.duplicates = 1 if here.duplicates == TOLD else here.duplicates + 1
     return DUPLICATE_ACK
 

@@ -11,7 +11,8 @@ Assumptions, always
     closed while a full window or queued data holds its FIN back is taken for one that has not.
     An ACK without data bears SND.NXT, except for probes, whose numbers lie before what was sent.
     No SYN cookies (such a server is never in SYN_RECV), and no data on a SYN that is accepted.
-    Simultaneous open: where both ends opened the connection, a SYN of each was captured.
+    Simultaneous open: where both ends opened the connection, the first segment that was captured
+    of each is its SYN.
 Assumption Path, only where it is named
     All that reaches an end passes the capture point first, and was captured, in order. What passed
     may never arrive; what was lost, doubled or overtaken on either side of it does not matter.
@@ -34,7 +35,7 @@ What X has sent proves of X (Y is the peer; f and p are the numbers of X's and Y
     acknowledged, and Y's has come. Or (Path) X acknowledges p before anything acknowledged f.
     TIME_WAIT (Path): FIN_WAIT1 is proved, X acknowledges p, and every copy of Y's FIN until then
     acknowledges f: whichever copy X took in told it both.
-    CLOSED: it sent RST after it was proved to be open.
+    CLOSED: it sent RST after it was proved to be open, with a number of what it has sent.
 
 FIN_WAIT1 and CLOSE_WAIT exclude each other in one connection: each says which FIN came first. So
 what follows only from the other one is not even possible, and is left out.

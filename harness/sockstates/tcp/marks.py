@@ -32,7 +32,7 @@ class Mark(enum.IntFlag):
     ZERO_WINDOW = enum.auto()
     """Its sender has no room for data."""
     ZERO_WINDOW_PROBE = enum.auto()
-    """One new octet to a peer that said it has no room."""
+    """One new byte to a peer that said its window is closed, or none, one before the next byte."""
     ZERO_WINDOW_PROBE_ACK = enum.auto()
     WINDOW_UPDATE = enum.auto()
     """Says nothing new but the window."""

@@ -77,7 +77,8 @@ class Proofs:
             self._begin(number, segment)
         own, peer = self.ends[number][-1], self.ends[1 - number][-1]
         if segment.has("R"):
-            if own.open_unless_simultaneous or own.proved & OPENED:
+            opened = own.open_unless_simultaneous or own.proved & OPENED
+            if opened and _is_own_number(own, segment.sequence):
                 own.proved.add(CLOSED)
             return
         _remember(own, peer, segment)
@@ -128,6 +129,17 @@ def _reaches(number: int | None, other: int | None) -> bool:
 def _after(number: int | None, other: int | None) -> bool:
     """Whether both are known and the first lies behind the second."""
     return number is not None and other is not None and distance(other, number) > 0
+
+
+def _is_own_number(own: Facts, number: int) -> bool:
+    """Whether an RST with this number is of this connection: one sent before it began has 0."""
+    ends = [
+        each
+        for each in (own.told, None if own.fin is None else (own.fin + 1) % 2**32)
+        if each is not None
+    ]
+    within = own.first is not None and _after(number, own.first)
+    return number in ends or (within and any(_reaches(each, number) for each in ends))
 
 
 def _remember(own: Facts, peer: Facts, segment: Segment) -> None:
