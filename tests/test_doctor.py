@@ -284,8 +284,8 @@ def test_it_says_how_many_scenarios_hang_on_what_is_missing() -> None:
         "also with --lab-require; --lab-virtual runs them in a kernel that has it",
         "filters": "libpcap is missing, which the Python package cypcap brings. Scenarios that "
         "capture with a filter of their own fail (1 of the 4 here), and so does `show --filter`",
-        "programs": "missing: my-server (1), telnet (2). 3 of the 4 scenarios here run one of "
-        "them: they are skipped, or an error with --lab-require. "
+        "programs": "missing: my-server (1), telnet (2). Skipped without them: 3 of the 4 "
+        "scenarios here; with --lab-require that is an error. "
         "Also capinfos, which no scenario here runs",
     }
     assert "telnet tshark" in commands(facts)

@@ -199,9 +199,9 @@ def _programs_by_scenarios(facts: Facts, missing: list[str]) -> str:
     run = [f"{name} ({count})" for name, count in counts.items() if count]
     others = [name for name, count in counts.items() if not count]
     skipped = sum(not each.programs.isdisjoint(missing) for each in facts.scenarios)
-    in_all = f"{skipped} of the {len(facts.scenarios)} scenarios here run one of them: they are "
+    in_all = f"Skipped without them: {skipped} of the {len(facts.scenarios)} scenarios here"
     parts = [
-        f"{', '.join(run)}. {in_all}skipped, or an error with --lab-require" if run else "",
+        f"{', '.join(run)}. {in_all}; with --lab-require that is an error" if run else "",
         f"{', '.join(others)}, which no scenario here runs" if others else "",
     ]
     return ". Also ".join(filter(None, parts))
