@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from sockstates import __main__ as harness_main
+from sockstates import programs as programs_known
 from sockstates.commands import kernel as kernel_command
 from sockstates.virtual import building, choosing, kernels, recipe, requirements
 from sockstates.virtual.errors import BuildFailed, BuildImpossible, KernelUnusable
@@ -102,11 +103,12 @@ def test_everything_missing_is_said_at_once(
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "bc").symlink_to(tmp_path / "bin" / "bc")
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    monkeypatch.setattr(programs_known, "find_program", lambda name: f"/usr/bin/{name}")
     assert kernel("build", "--source", tree) == 1
     said = capsys.readouterr().err
     assert "missing are gcc, make, flex, bison, ld, perl, tar, xz." in said
-    packages = "binutils bison flex gcc make perl tar xz-utils\n"
-    assert said.endswith(f"apt-get install --no-install-recommends {packages}")
+    packages = "binutils bison flex gcc make perl tar xz-utils"
+    assert f"apt-get install --no-install-recommends {packages}" in said
     assert kernel("build", "--version", "6.1") == 1
     assert "xz, apt-get, apt-cache, dpkg-deb." in capsys.readouterr().err
 
@@ -115,7 +117,7 @@ def test_a_missing_static_library_is_named(programs: Path, tree: Path, capsys: O
     write_program(programs / "gcc", "#!/bin/sh\necho libc.a\n")
     assert kernel("build", "--source", tree) == 1
     assert "missing are libc.a.\n" in (said := capsys.readouterr().err)
-    assert said.endswith("--no-install-recommends libc6-dev\n")
+    assert "--no-install-recommends libc6-dev" in said
 
 
 def test_another_processor_is_told(
