@@ -96,7 +96,7 @@ TEXTS = {
 
 
 def mapped(ip: str) -> bytes:
-    """An IPv4 address as the kernel writes it into a field of sixteen octets."""
+    """An IPv4 address as the kernel writes it into a field of sixteen bytes."""
     return bytes(10) + b"\xff\xff" + socket.inet_aton(ip)
 
 

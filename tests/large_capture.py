@@ -18,7 +18,7 @@ SYN_OPTIONS = bytes([2, 4, 5, 0xB4, 4, 2, 1, 3, 3, 7, 1, 1])
 TIMESTAMPS = bytes([1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 1])
 HEAD = struct.Struct("!12xHBBHHHBBH4s4sHHIIHHHH")
 Said = tuple[bool, int, int, int, int]
-"""From the client or not, flags, sequence, acknowledgement, octets of payload."""
+"""From the client or not, flags, sequence, acknowledgement, bytes of payload."""
 
 
 def talk(chance: random.Random) -> Iterator[Said]:

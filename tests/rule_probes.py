@@ -1,6 +1,6 @@
 """The packets that rules are tried on: every kind a rule can tell apart, ready to be sent. Pure.
 
-Both twins get the very same octets, so what they make of them can be compared octet by octet.
+Both twins get the very same bytes, so what they make of them can be compared byte by byte.
 """
 
 from dataclasses import dataclass

@@ -41,7 +41,7 @@ def link() -> Packet:
 
 @pytest.fixture(params=NETWORKS)
 def frame(request: pytest.FixtureRequest) -> bytes:
-    """A segment with every option that can be taken out, and an odd number of octets."""
+    """A segment with every option that can be taken out, and an odd number of bytes."""
     network = NETWORKS[request.param].copy()
     segment = TCP(sport=4242, dport=80, seq=5, ack=6, window=500, flags="PA", options=OPTIONS)
     return bytes(link() / network / segment / Raw(b"hello"))
@@ -73,7 +73,7 @@ def test_a_number_of_the_header(frame: bytes, name: str, number: int, field: str
     after = rewritten(frame, numbers={name: number})
     assert getattr(read(after)[TCP], field) == number
     assert after == judged(after)
-    assert differing(frame, after) <= 4 + 2, "the number and the checksum, and no octet else"
+    assert differing(frame, after) <= 4 + 2, "the number and the checksum, and no byte else"
 
 
 def differing(before: bytes, after: bytes) -> int:
@@ -121,15 +121,15 @@ def test_what_is_not_there_is_not_put_there() -> None:
     assert rewritten(bare, numbers={"mss": 3, "window_scale": 1}, without=["TS"]) is bare
 
 
-@pytest.mark.parametrize("mended", [False, True])
+@pytest.mark.parametrize("checksum_fixed", [False, True])
 @pytest.mark.parametrize("header", [False, True])
-def test_damage_is_one_bit(frame: bytes, header: bool, mended: bool) -> None:
-    after = damaged(frame, header=header, mended=mended)
+def test_damage_is_one_bit(frame: bytes, header: bool, checksum_fixed: bool) -> None:
+    after = damaged(frame, header=header, checksum_fixed=checksum_fixed)
     before, now = read(frame)[TCP], read(after)[TCP]
     changed = (now.window ^ before.window, now.load[-1] ^ before.load[-1])
     assert changed == ((1, 0) if header else (0, 1))
-    assert (after == judged(after)) is mended is is_sound(after)
-    assert differing(frame, after) == 1 or mended
+    assert (after == judged(after)) is checksum_fixed is is_sound(after)
+    assert differing(frame, after) == 1 or checksum_fixed
 
 
 def test_without_payload_the_header_is_damaged() -> None:

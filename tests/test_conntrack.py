@@ -157,5 +157,7 @@ def test_what_was_lost_makes_it_inconclusive(lab: Lab, client: Host, server: Hos
 def test_a_state_that_conntrack_does_not_have_is_refused(client: Host, server: Host) -> None:
     server.watch_conntrack()
     connection = client.connect(server.listen())
-    with pytest.raises(LabError, match="'SYN-SENT' is no state of conntrack; they are SYN_SENT,"):
+    with pytest.raises(
+        LabError, match="'SYN-SENT' is not a conntrack state; the states are SYN_SENT,"
+    ):
         server.sees_flow(connection, [NO_SUCH_STATE])

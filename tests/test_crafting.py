@@ -126,8 +126,8 @@ def test_a_layer_is_not_changed_by_sending_it() -> None:
             "ack K+1: K stands for no number. Letters that lab.sees has bound: J",
         ),
         ("Flags [S], seq _", "stands for no number"),
-        ("Flags [S], seq 1:6", "written with 5 octets, and payload=… has 0"),
-        ("Flags [S], seq 1, length 5", "written with 5 octets, and payload=… has 0"),
+        ("Flags [S], seq 1:6", "written with 5 bytes, and payload=… has 0"),
+        ("Flags [S], seq 1, length 5", "written with 5 bytes, and payload=… has 0"),
         (
             "Flags [S], seq 1, options [md5]",
             "option md5 cannot be made; these can: options [mss 1460,",
@@ -137,7 +137,7 @@ def test_a_layer_is_not_changed_by_sending_it() -> None:
         ("Flags [S], seq 1, options [TS val 1]", "option TS val 1 cannot be made"),
         ("Flags [S], seq 1, options [sack 2 {1:2}]", "option sack 2 {1:2} has 1 blocks"),
         ("Flags [S], seq 1, options [sack]", "option sack cannot be made"),
-        ("Flags [S], seq 1, options [" + ",".join(["mss 1"] * 11) + "]", "take 44 octets"),
+        ("Flags [S], seq 1, options [" + ",".join(["mss 1"] * 11) + "]", "take 44 bytes"),
     ],
 )
 def test_what_cannot_be_sent_is_refused_with_what_can(text: str, said: str) -> None:

@@ -151,7 +151,7 @@ def test_the_first_fragment_is_a_segment() -> None:
 
 
 def test_an_authentication_header_counts_its_length_in_words() -> None:
-    header = bytes([6, 4]) + bytes(22)  # RFC 4302, section 2.2: 24 octets are 6 words, less 2
+    header = bytes([6, 4]) + bytes(22)  # RFC 4302, section 2.2: 24 bytes are 6 words, less 2
     network = IPv6(src="fd00::1", dst="fd00::2", nh=51) / Raw(header)
     assert read(bytes(ETHERNET_HEADER / network / TCP(sport=5))).source.port == 5
 
@@ -165,12 +165,12 @@ WHOLE = frame(TCP(options=[("MSS", 1460)]))
         (WHOLE[:10], "an Ethernet header has 14"),
         (WHOLE[:20], "IPv4 header; it has at least 20"),
         (WHOLE[:40], "TCP header; it has at least 20"),
-        (WHOLE[:55], "TCP header says it has 24 octets; 21 are there"),
-        (WHOLE[:46] + b"\x10" + WHOLE[47:], "says it has 4 octets; the least is 20"),
+        (WHOLE[:55], "TCP header says it has 24 bytes; 21 are there"),
+        (WHOLE[:46] + b"\x10" + WHOLE[47:], "says it has 4 bytes; the least is 20"),
         (WHOLE[:14] + b"\x43" + WHOLE[15:], "IPv4 header of version 4 and 12 octets"),
         (WHOLE[:14] + b"\x65" + WHOLE[15:], "IPv4 header of version 6"),
         (WHOLE[:16] + b"\0\x05" + WHOLE[18:], "length 5 is less than its header's, 20"),
-        (WHOLE[:55] + b"\x09" + WHOLE[56:], "TCP option 2 at octet 0 of the options says length 9"),
+        (WHOLE[:55] + b"\x09" + WHOLE[56:], "TCP option 2 at byte 0 of the options says length 9"),
         (frame(TCP(), IPv6(dst="fd00::2"))[:30], "IPv6 header; it has 40"),
         (
             frame(TCP(), IPv6(dst="fd00::2") / IPv6ExtHdrHopByHop())[:56],

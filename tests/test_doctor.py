@@ -44,9 +44,11 @@ GOOD = Facts(
     trial=GOOD_TRIAL,
 )
 NOBODY = replace(GOOD, user=1000, capabilities=frozenset())
-REFUSED = Trial(failure="this process may not make a lab: unshare(0x10000000): not permitted")
-UNMAPPED = Trial(failure="this process may not make a lab: write uid_map: not permitted")
-UNMOUNTED = Trial(failure="this process may not make a lab: mount /proc: not permitted")
+REFUSED = Trial(
+    failure="this process is not allowed to make a lab: unshare(0x10000000): not permitted"
+)
+UNMAPPED = Trial(failure="this process is not allowed to make a lab: write uid_map: not permitted")
+UNMOUNTED = Trial(failure="this process is not allowed to make a lab: mount /proc: not permitted")
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +59,7 @@ def _sudo(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def commands(facts: Facts) -> str:
     """Everything that the doctor would have somebody type."""
-    return "\n".join(command for finding in examine(facts) for command in finding.mend)
+    return "\n".join(command for finding in examine(facts) for command in finding.fix)
 
 
 def test_where_all_is_well_nothing_is_to_be_mended() -> None:
@@ -210,7 +212,7 @@ def test_the_page_fits_into_80_columns_and_its_commands_can_be_copied(facts: Fac
     typed = [line.strip().removeprefix("$ ") for line in lines if line.strip().startswith("$ ")]
     assert max(len(line) for line in lines if "  $ " not in line) <= WIDTH
     for finding in examine(facts):
-        for fix in finding.mend:
+        for fix in finding.fix:
             assert (fix in typed) is not isinstance(fix, Elsewhere)
             assert "#" not in fix  # zsh(1) would take a comment for arguments
             assert "…" not in fix
@@ -237,8 +239,8 @@ def test_each_container_is_spoken_to_in_its_own_words(kind: str, facts: Facts) -
         assert not [word for word in others if word in said], said
     (lab,) = [each for each in examine(replace(facts, container=kind, trial=UNMOUNTED))
               if each.subject == "lab"]  # fmt: skip
-    assert all(isinstance(fix, Elsewhere) for fix in lab.mend)
-    assert "privileged" not in lab.mend[0]  # what is least comes first
+    assert all(isinstance(fix, Elsewhere) for fix in lab.fix)
+    assert "privileged" not in lab.fix[0]  # what is least comes first
 
 
 def test_who_has_no_sudo_is_told_of_su(monkeypatch: pytest.MonkeyPatch) -> None:

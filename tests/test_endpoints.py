@@ -247,7 +247,7 @@ def test_a_call_that_returned_did_not_fail(connection: Connection) -> None:
 def test_a_call_is_pending_until_it_ends(connection: Connection) -> None:
     call = connection.client.receive()
     assert call.pending
-    with pytest.raises(ExpectationFailed, match="did not end: it has been waiting"):
+    with pytest.raises(ExpectationFailed, match="has not ended: it has been waiting"):
         call.returns(seconds=SOON)
     connection.server.send(b"at last")
     call.returns(b"at last")

@@ -86,8 +86,8 @@ WRONG = {
     + ENTRY.replace("[claim]", "[claims]"),
     "claims are a list: write [[claim]], with two brackets, above each": ARTICLE
     + ENTRY.replace("[[claim]]", "[claim]"),
-    "claim number 1 is no table: write [[claim]] above it": 'claim = ["T7"]\n' + ARTICLE,
-    "it is no TOML: Expected": ARTICLE + "[[claim]]\nid T7",
+    "claim number 1 is not a table: write [[claim]] above it": 'claim = ["T7"]\n' + ARTICLE,
+    "it is not TOML: Expected": ARTICLE + "[[claim]]\nid T7",
     "claim T7: that id is twice in it; each claim has its own": ARTICLE + ENTRY + ENTRY,
 }
 
@@ -120,7 +120,7 @@ def test_what_is_no_text_and_what_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(LedgerError) as raised:
         read_ledger([tmp_path])
     first, second = str(raised.value).splitlines()
-    assert first.startswith(f"{tmp_path}/a.toml: it is no TOML: 'utf-8' codec")
+    assert first.startswith(f"{tmp_path}/a.toml: it is not TOML: 'utf-8' codec")
     assert second == f"{tmp_path}/b.toml: it cannot be read: Is a directory"
 
 

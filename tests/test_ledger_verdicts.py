@@ -158,7 +158,7 @@ def test_a_figure_is_instead_where_the_claim_is_false_and_not_endless() -> None:
     assert "     verdict    false here. Instead: it is not" in lines
     assert "     instead    1" in lines
     assert "                b" in lines
-    assert "                and 4 lines more" in lines
+    assert "                and 4 more lines" in lines
 
 
 def test_a_verdict_that_disagrees_stands_beside_the_ledgers() -> None:

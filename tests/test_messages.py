@@ -140,7 +140,7 @@ class TestWhatWasExpected:
         said(
             ExpectationFailed,
             lambda: call.returns(seconds=0.1),
-            "recv on server did not end: it has been waiting for ",
+            "recv on server has not ended: it has been waiting for ",
         )
         said(LabError, connection.server.receive, "server.80", "recv", ".returns()")
         connection.client.send(b"abc")
@@ -196,7 +196,7 @@ class TestWhatIsNotThere:
         result = runs.run_command("unshare", "-Ur", "sh", "-c", script, "sh", *runs.command())
         result.assert_outcomes(errors=1)
         result.stdout.fnmatch_lines(
-            ["this process may not make a lab: *", "What this machine can do for a lab"]
+            ["this process is not allowed to make a lab: *", "What this machine can do for a lab"]
         )
         result.stdout.no_fnmatch_line("*Traceback*")
 
@@ -255,6 +255,6 @@ def test_a_host_that_died_is_named(runs: Runs) -> None:
     result = runs.run()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        [">       server.listen(port=80)", "E *HostGone: host 'server' does not answer*ended*"]
+        [">       server.listen(port=80)", "E *HostGone: host 'server' did not answer*ended*"]
     )
     result.stdout.no_fnmatch_line("*harness/sockstates/lab*")

@@ -89,12 +89,12 @@ VALUES = {
     "client.connect(('server', 80))": "client.connect(server, port=80)",
     "client.connect(server)": "Give it as port=…",
     "connection.client.reaches('FIN_WAIT_3')": "Did you mean FIN_WAIT1 or FIN_WAIT2?",
-    "connection.client.reaches(None)": "'None' is no TCP state",
+    "connection.client.reaches(None)": "'None' is not a TCP state",
     "connection.client.reaches(ESTABLISHED, owner='client')": "a host, a program, a process id",
     "connection.client.connecting.fails('ECONNREFUSED')": "write fails(errno.ECONNREFUSED)",
     "server.listen(port=5000)": "port 5000 is LISTEN, a built-in endpoint of the scenario",
-    "[connection.client.close(), connection.client.send(b'x')]": "has closed this socket already",
-    "[connection.client.close(), connection.client.close()]": "has closed this socket already",
+    "[connection.client.close(), connection.client.send(b'x')]": "has already closed this socket",
+    "[connection.client.close(), connection.client.close()]": "has already closed this socket",
 }
 PROGRAMS = {
     "client.start('curll http://server')": "does not declare curll",
@@ -160,10 +160,10 @@ FILES = {
     "def test_it(lab, sever): pass": "Did you mean the fixture server?",
     "def test_it(httpserver, lab): pass": "fixture 'httpserver' not found",
     "def test_it(lab, client, server):\n    client.connect(server.listen()).reaches('LISTEN')": (
-        "It is called like this: reaches(*, client, server, seconds=…)"
+        "The call is written: reaches(*, client, server, seconds=…)"
     ),
     "def test_it(lab, client, server):\n    client.listen(prot=80)": (
-        "It is called like this: listen(port=…, *, backlog=…"
+        "The call is written: listen(port=…, *, backlog=…"
     ),
     "def test_it(lab, client)\n    pass": "expected ':'",
 }

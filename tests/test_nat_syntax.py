@@ -59,9 +59,14 @@ def test_a_line_is_understood(line: str, spelled: str) -> None:
         ("-A POSTROUTING -t nat", "chain 'POSTROUTING' is not supported", "POSTROUTING", "-t nat"),
         ("-t nat -P OUTPUT DROP", "the table nat filters nothing", "-P", "without -t"),
         ("-t nat -F INPUT", "the table nat has no chain INPUT", "INPUT", "PREROUTING, OUTPUT"),
-        ("-t nat -A OUTPUT -j DROP", "DROP cannot stand in the table nat", "-j", "DNAT, REDIRECT"),
+        (
+            "-t nat -A OUTPUT -j DROP",
+            "DROP cannot be used in the table nat",
+            "-j",
+            "DNAT, REDIRECT",
+        ),
         ("-t nat -A OUTPUT -j MASQUERADE", "target 'MASQUERADE' is not", "MASQUERADE", "REDIRECT"),
-        ("-A INPUT -j REDIRECT", "REDIRECT cannot stand in the table filter", "-j", "-t nat"),
+        ("-A INPUT -j REDIRECT", "REDIRECT cannot be used in the table filter", "-j", "-t nat"),
         ("-t nat -A OUTPUT -j DNAT", "DNAT needs a destination", "-j", "--to-destination server"),
         (
             "-t nat -A OUTPUT --to-destination server",
@@ -101,7 +106,7 @@ def test_a_line_is_understood(line: str, spelled: str) -> None:
             "fd00::g",
             "fd00::1",
         ),
-        ("-t nat -A PREROUTING -o eth0 -j ACCEPT", "-o cannot stand in PREROUTING", "-o", "-i"),
+        ("-t nat -A PREROUTING -o eth0 -j ACCEPT", "-o cannot be used in PREROUTING", "-o", "-i"),
         (
             "iptables -t nat -A OUTPUT -p tcp -j DNAT --to-destination [fd00::1]:80",
             "no packet of IPv4",

@@ -124,7 +124,7 @@ class Talk:
             octets = self.frame()
             try:
                 dissect(octets, 0)
-            except ValueError:  # options cut at 40 octets
+            except ValueError:  # options cut at 40 bytes
                 continue
             yield octets
 
@@ -163,7 +163,7 @@ def differences(path: Path) -> list[str]:
 
 
 def write(path: Path, frames: list[bytes], most: int = 2000) -> None:
-    """A capture of these frames that keeps so many octets of each."""
+    """A capture of these frames that keeps so many bytes of each."""
     captured = [
         CapturedFrame(TIME + n * 1_000_000_007, "client:eth0", "in", each[:most], len(each))
         for n, each in enumerate(frames)

@@ -67,7 +67,7 @@ class TestCollection:
             "topology(True)": "it takes hosts, router, loopback, by name",
             "topology(routers=True)": "there is no 'routers', only hosts, router, loopback",
             'topology(hosts="ab")': "hosts is a tuple, not 'ab'",
-            'topology(hosts=("client", "Server"))': "'Server' is no host name",
+            'topology(hosts=("client", "Server"))': "'Server' is not a host name",
         }
         for number, marker in enumerate(wrong):
             runs.write(

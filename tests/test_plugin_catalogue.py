@@ -147,7 +147,7 @@ class TestPage:
                 "+++ README.md as the scenarios say",
                 "-[*][*]Nobody answers.[*][*]",
                 "+[*][*]Somebody answers.[*][*]",
-                "README.md is not what the scenarios say. Mend it with",
+                "README.md is not what the scenarios say. To update it:",
                 "    pytest . --lab-catalogue=write",
             ]
         )

@@ -187,14 +187,14 @@ class TestVerdict:
         )
         result = runs.run(OPTION)
         result.assert_outcomes(failed=4)
-        never = "names a cause that it never comes to"
+        never = "names a cause that it never reaches"
         result.stdout.fnmatch_lines(
             [
                 PROVED_NOTHING,
                 "*::test_names_none?ipv4?: names no cause: *",
                 f"*::test_passes_before?ipv4?: {never}: client.close; it passed",
-                f"*::test_fails_before?ipv4?: {never}: client.close; it failed by itself: *",
-                f"*::test_another_host?ipv4?: {never}: other.iptables; it failed by itself: for *",
+                f"*::test_fails_before?ipv4?: {never}: client.close; it fails without that, too: *",
+                f"*::test_another_host?ipv4?: {never}: other.iptables; it fails without*: for *",
             ]
         )
         result.stdout.no_fnmatch_line("*never run*")

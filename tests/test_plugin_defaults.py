@@ -93,7 +93,7 @@ def test_wrong_ones_are_one_clear_error_each(runs: Runs) -> None:
         f"shortened(server={{{retries}: -1}})": "server: net.ipv4.tcp_syn_retries is -1, not *",
         f"shortened(server={{{retries}: 6}})": "server: with net.ipv4.tcp_syn_retries 6 nothing "
         "is shorter than with the default, 6",
-        f"shortened(third={{{retries}: 1}})": "'third' is no host of its lab: client, server, *",
+        f"shortened(third={{{retries}: 1}})": "'third' is not a host of its lab: client, server, *",
     }
     for number, marker in enumerate(wrong):
         runs.write(

@@ -45,7 +45,7 @@ def assert_is_red_once(result: pytest.RunResult) -> None:
     assert len([line for line in result.outlines if line.startswith("ERROR ")]) == 1
     result.stdout.fnmatch_lines(
         [
-            "this process may not make a lab: *No space left on device.",
+            "this process is not allowed to make a lab: *No space left on device.",
             "What this machine can do for a lab",
             "  LACK  lab *",
             ONE_ERROR,
@@ -88,7 +88,7 @@ def test_beside_other_tests_scenarios_are_skipped_and_the_reason_is_told_once(
     result = run_refused(runs, *workers)
     assert result.ret == pytest.ExitCode.OK
     result.assert_outcomes(passed=1, skipped=4)
-    result.stdout.fnmatch_lines([SUMMARY, "   4  this process may not make a lab:*"])
+    result.stdout.fnmatch_lines([SUMMARY, "   4  this process is not allowed to make a lab:*"])
     assert result.stdout.str().count("this process may not make a lab") == 1
     result.stdout.no_fnmatch_line("*counts as failed*")
 

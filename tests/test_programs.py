@@ -261,12 +261,12 @@ def test_typing_more_than_is_read(server: Host) -> None:
 def test_typing_to_nobody(server: Host) -> None:
     program = server.start("sh -c 'exec 0<&-; echo closed; sleep 60'")
     program.prints("closed")
-    with pytest.raises(LabError, match="cannot be typed to: it has closed") as error:
+    with pytest.raises(LabError, match="cannot be written to: it has closed") as error:
         program.type("anyone?\n")
     assert "it was still running at" in screenful(error)
     program.kill()
     program.ends(-signal.SIGKILL)
-    with pytest.raises(LabError, match="cannot be typed to: it has ended"):
+    with pytest.raises(LabError, match="cannot be written to: it has ended"):
         program.type("anyone?\n")
 
 
@@ -276,7 +276,7 @@ def test_output_without_end(lab: Lab, client: Host, server: Host) -> None:
     program.ends(0)
     with pytest.raises(LabError, match=f"than the {LARGEST_OUTPUT} bytes that are kept"):
         _ = program.output
-    with pytest.raises(ExpectationFailed, match="it wrote more; this is not kept") as error:
+    with pytest.raises(ExpectationFailed, match="it wrote more, which was not kept") as error:
         program.prints("end")
     screenful(error)
     endless = server.start("yes")

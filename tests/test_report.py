@@ -289,7 +289,7 @@ def test_the_whole_timeline_is_one_line_each_in_order(timeline: Timeline) -> Non
         "win 500, length 0",
         "  0.200000  client      net.ipv4.tcp_retries2 = 8 (was 15)",
         "  0.300000  server      recv(100 bytes)",
-        "  0.310000  client      program 1 stdout: hello (and 1 lines more)",
+        "  0.310000  client      program 1 stdout: hello (and 1 more lines)",
         "  1.550000  server      recv() failed after 1.25 s: ECONNRESET (Connection reset by peer)",
         "  0.700000  server      server.16868 > client.43210: Flags [F.], seq 1, ack 1, win 500, "
         "length 0",

@@ -61,7 +61,7 @@ def frames(draw: st.DrawFn) -> bytes:
 
 
 def spoilt(draw: st.DrawFn, frame: bytes) -> bytes:
-    """The frame; or cut off, with one octet of its headers changed, or with more behind it."""
+    """The frame; or cut off, with one byte of its headers changed, or with more behind it."""
     kind = draw(st.sampled_from(("as it is",) * 4 + ("cut", "changed", "longer")))
     at = draw(st.integers(0, min(len(frame), 80) - 1))
     if kind == "cut":

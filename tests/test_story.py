@@ -191,7 +191,7 @@ def test_a_programs_output_stands_beside_the_arrows() -> None:
         "curl starts: /usr/bin/curl http://server",
         "nginx starts: nginx",
         "---- [S] seq 0 -------------------------------------------------->",
-        "curl stderr: refused (and 1 lines more)",
+        "curl stderr: refused (and 1 more lines)",
         "curl ended with exit status 7",
     ]
     assert "curl stderr: refused" in page_of(made)

@@ -135,7 +135,7 @@ class TestBroken:
         ("line", "old", "new", "said"),
         [
             (1, '"version": 1', '"version": 2', "version 2; this sockstates reads version 1"),
-            (1, "sockstates timeline", "something", "is no timeline"),
+            (1, "sockstates timeline", "something", "is not a timeline"),
             (1, '"title"', '"headline"', "line 1: a timeline has no 'headline'"),
             (1, '"sampled": {"client": ', '"sampled": {"client": "x', "line 1: "),
             (3, '"event": "HostReady"', '"event": "HostBurnt"', "line 3: there is no event 'HostB"),
@@ -188,7 +188,9 @@ class TestBroken:
 
     def test_a_capture_that_is_none(self, saved: Path) -> None:
         saved.with_name("server.pcapng").write_bytes(b"no capture")
-        with pytest.raises(TimelineFileError, match=r"server.pcapng is no capture: it begins with"):
+        with pytest.raises(
+            TimelineFileError, match=r"server.pcapng is not a capture file: it begins with"
+        ):
             read_timeline(saved)
 
 

@@ -1,4 +1,4 @@
-"""TLS read from segments: hand-made octets, what is broken, and whatever chance makes of them."""
+"""TLS read from segments: hand-made bytes, what is broken, and whatever chance makes of them."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -156,13 +156,13 @@ class TestWhatIsNotThere:
     def test_it_is_not_tls(self) -> None:
         request = [(True, b"GET / HTTP/1.1\r\n\r\n")]
         why = self.refused(in_segments(request), "client_hello")
-        assert "no TLS record begins at octet 0 of the stream: 47 45 54 20 2f" in why
+        assert "no TLS record begins at byte 0 of the stream: 47 45 54 20 2f" in why
         assert not conversations(list(in_segments(request)))
 
     def test_the_capture_began_in_the_middle(self) -> None:
         segments = list(in_segments([(True, HELLO + DATA), (True, DATA)], 30))[6:]
         why = self.refused(segments, "client_hello")
-        assert "the capture began in the middle; no TLS record begins at octet 0" in why
+        assert "the capture began in the middle; no TLS record begins at byte 0" in why
 
     def test_the_capture_began_after_the_handshake(self) -> None:
         segments = list(in_segments([*rsa_handshake(), (True, DATA)]))[-1:]
@@ -173,8 +173,8 @@ class TestWhatIsNotThere:
         segments = list(in_segments([(True, HELLO), (False, FLIGHT)], 100))
         del segments[8]
         why = self.refused(segments, "certificates")
-        assert "the record at octet" in why
-        assert "octets 400 to 499 of the stream are not in the capture" in why
+        assert "the record at byte" in why
+        assert "bytes 400 to 499 of the stream are not in the capture" in why
 
     def test_the_capture_kept_too_little_of_each_frame(self) -> None:
         segments = [
@@ -182,17 +182,15 @@ class TestWhatIsNotThere:
             for each in in_segments([(True, HELLO), (False, FLIGHT)])
         ]
         why = self.refused(segments, "server_hello")
-        assert "the capture kept only a part of the segment with octet 30 of the stream" in why
+        assert "the capture kept only a part of the segment with byte 30 of the stream" in why
 
     def test_the_capture_ends_within_a_message(self) -> None:
         long = certificates(b"c" * 500)
         why = self.refused(in_segments([(False, record(22, long[:90]))]), "certificates")
-        assert (
-            "Certificate is cut off after 90 of 510 octets: its rest is not in the capture" in why
-        )
+        assert "Certificate is cut off after 90 of 510 bytes: its rest is not in the capture" in why
         why = self.refused(in_segments([(False, record(22, long)[:90])]), "certificates")
         assert (
-            "the record at octet 0 of the stream is cut off: 90 of its octets are there, of 515"
+            "the record at byte 0 of the stream is cut off: 90 of its bytes are there, of 515"
             in why
         )
 
@@ -213,10 +211,10 @@ class TestWhatContradictsItself:
     @pytest.mark.parametrize(
         ("body", "why"),
         [
-            (bytes(22), "ClientHello: random needs 32 octets; 20 are left"),
-            (bytes(34) + b"\xff", "ClientHello: session_id needs 255 octets; 0 are left"),
-            (bytes(35) + b"\0\x03abc", "ClientHello: cipher_suites: a cipher suite needs 2 octets"),
-            (client_hello()[4:] + b"\0\0more", "ClientHello: 4 octets are left at its end"),
+            (bytes(22), "ClientHello: random needs 32 bytes; 20 are left"),
+            (bytes(34) + b"\xff", "ClientHello: session_id needs 255 bytes; 0 are left"),
+            (bytes(35) + b"\0\x03abc", "ClientHello: cipher_suites: a cipher suite needs 2 bytes"),
+            (client_hello()[4:] + b"\0\0more", "ClientHello: 4 bytes are left at its end"),
             (
                 client_hello()[4:] + b"\0\x03abc",
                 "ClientHello: extensions: the length of an extension",
@@ -230,7 +228,7 @@ class TestWhatContradictsItself:
 
     def test_a_record_that_is_too_long(self) -> None:
         talk = said((True, HELLO + b"\x17\x03\x03\xff\xff" + bytes(70_000)))
-        assert "says it has 65535 octets; 18432 are the most" in talk.client.problem
+        assert "says it has 65535 bytes; 18432 are the most" in talk.client.problem
         assert names(talk) == ["ClientHello"]
 
     def test_a_message_torn_by_another_record(self) -> None:

@@ -1,4 +1,4 @@
-"""tshark judges how TLS is read: OpenSSL's own octets in segments of many sizes and orders.
+"""tshark judges how TLS is read: OpenSSL's own bytes in segments of many sizes and orders.
 
 SOCKSTATES_CAPTURES names a folder: every capture below it is compared too.
 """

@@ -1,4 +1,4 @@
-"""Keys from the octets and the server's private key: judged by OpenSSL's key log, and by tshark."""
+"""Keys from the bytes and the server's private key: judged by OpenSSL's key log, and by tshark."""
 
 import ssl
 import subprocess
@@ -167,13 +167,13 @@ def test_a_resumed_session(certificate: tuple[Path, Path]) -> None:
 
 def test_a_file_that_is_no_rsa_key(certificate: tuple[Path, Path], tmp_path: Path) -> None:
     segments = segments_of(certificate)
-    assert "is no private key in PEM" in refusal(segments, certificate[0])
+    assert "is not a private key in PEM" in refusal(segments, certificate[0])
     elliptic = write_key(tmp_path / "elliptic.pem", ec.generate_private_key(ec.SECP256R1()))
     assert "is no RSA key" in refusal(segments, elliptic)
 
 
 def test_what_was_changed_on_its_way(certificate: tuple[Path, Path]) -> None:
-    """A premaster secret of other octets, and a protected record of other octets."""
+    """A premaster secret of other bytes, and a protected record of other bytes."""
     segments = segments_of(certificate)
     talked = read(segments, CLIENT, SERVER)
     exchange = talked.client_key_exchange.position

@@ -91,5 +91,7 @@ def test_where_the_two_part(text: str, said: tuple[Said, ...], difference: str) 
     "text", ["ClientHello", "peer: ClientHello", "client:", "client: A,,B", "...\nclient: A"]
 )
 def test_a_line_that_is_none_is_said(text: str) -> None:
-    with pytest.raises(ValueError, match="is no line of a TLS exchange; write client: ClientHello"):
+    with pytest.raises(
+        ValueError, match="is not a line of a TLS exchange; write client: ClientHello"
+    ):
         parse_script(text)

@@ -173,7 +173,7 @@ def test_what_is_in_a_hello() -> None:
     )
     assert found[4].details == (
         "TLS HelloRetryRequest, Certificate; HelloRetryRequest chooses TLS 1.3, "
-        "TLS_AES_128_GCM_SHA256; broken, Certificate: certificate_list needs 9 octets; 1 are left"
+        "TLS_AES_128_GCM_SHA256; broken, Certificate: certificate_list needs 9 bytes; 1 are left"
     )
 
 
@@ -189,7 +189,7 @@ class TestWhatCannotBeRead:
         segments = list(in_segments([(True, HELLO), (False, FLIGHT)], 100))
         del segments[8]
         text = self.remarks(tmp_path, capsys, segments)
-        assert "the TLS that 10.0.0.2.4443 sends cannot be read on: the record at octet" in text
+        assert "the TLS that 10.0.0.2.4443 sends cannot be read on: the record at byte" in text
         assert "are not in the capture" in text
         assert "10.0.0.1.43210 sends" not in text
 
@@ -198,7 +198,7 @@ class TestWhatCannotBeRead:
     ) -> None:
         answer = (False, b"HTTP/1.1 400 Bad Request")
         text = self.remarks(tmp_path, capsys, in_segments([(True, HELLO), answer]))
-        assert "no TLS record begins at octet 0 of the stream: 48 54 54 50 2f" in text
+        assert "no TLS record begins at byte 0 of the stream: 48 54 54 50 2f" in text
 
     def test_an_end_within_a_record_is_nothing_to_remark(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -65,9 +65,9 @@ def test_the_router_itself_is_no_way_around_its_chain(client: Host, router: Host
 @pytest.mark.parametrize(
     ("hosts", "words"),
     [
-        (("alone",), "two hosts or more"),
-        (("client", "client"), "each host once"),
-        (("client", "Server"), "no host name"),
+        (("alone",), "at least two hosts"),
+        (("client", "client"), "each host may be named only once"),
+        (("client", "Server"), "not a host name"),
         (("client", "router"), "lies between the hosts"),
         (("client", "switch"), "lies between the hosts"),
     ],
@@ -78,7 +78,7 @@ def test_labs_that_cannot_be(hosts: tuple[str, ...], words: str) -> None:
 
 
 def test_a_router_has_four_sides() -> None:
-    with pytest.raises(TopologyError, match="room for four hosts"):
+    with pytest.raises(TopologyError, match="at most four hosts"):
         plan(("a", "b", "c", "d", "e"), router=True, number=1)
 
 

@@ -55,7 +55,7 @@ def run(
 
 
 def data(*moments: float, isn: int = 1000) -> Sent:
-    """The same five octets, each time."""
+    """The same five bytes, each time."""
     return [(each, Written("P.", isn + 1, 78, b"hello")) for each in moments]
 
 
@@ -116,7 +116,7 @@ class TestStates:
 
 
 class TestSchedules:
-    WHAT = "server.80 (to client.*): octets at 1"
+    WHAT = "server.80 (to client.*): bytes at 1"
 
     def test_late_by_what_a_timer_may_be_agrees(self) -> None:
         first = run(sent=data(0.1, 0.1 + early(0.4)), answered=0.7)
@@ -270,7 +270,7 @@ class TestCommand:
         other = self.report(tmp_path, "other", a=run(sent=data(0.1, 1.5)), b=run())
         assert main(["compare", str(one), str(other)]) == 1
         said = capsys.readouterr().out
-        assert "differs a\n    server.80 (to client.*): octets at 1\n" in said
+        assert "differs a\n    server.80 (to client.*): bytes at 1\n" in said
         assert "        first   again after 0.400 s, no more for 9.500 s\n" in said
         assert "        second  again after 1.400 s, no more for 8.500 s\n" in said
         assert said.endswith("1 of 2 scenarios agree\n")
@@ -287,4 +287,4 @@ class TestCommand:
         other = self.report(tmp_path, "other", a=run())
         (other / "a" / "timeline.jsonl").write_text("{}\n")
         assert main(["compare", str(one), str(other)]) == 1
-        assert "is no timeline" in capsys.readouterr().err
+        assert "is not a timeline" in capsys.readouterr().err

@@ -182,7 +182,7 @@ def test_a_source_that_nobody_has_is_named_beside_those_there_are() -> None:
 
 
 def test_what_is_no_version_is_refused_before_anybody_is_asked() -> None:
-    with pytest.raises(SourceMissing, match="`six` is no version"):
+    with pytest.raises(SourceMissing, match="`six` is not a version"):
         choosing.choose("six", None, print)
 
 

@@ -60,7 +60,7 @@ def steady(client: Host, server: Host) -> None:
 
 
 def acts(lab: Lab) -> list[tuple[str, int]]:
-    """What was done to how many octets, in order."""
+    """What was done to how many bytes, in order."""
     lab.settle()
     return [
         (each.action, each.length) for each in lab.timeline.events if isinstance(each, WireActed)
@@ -173,7 +173,7 @@ def test_damage_is_noticed(lab: Lab, connection: Connection, wire: Wire, where: 
 
 @pytest.mark.usefixtures("steady")
 def test_damage_with_a_right_checksum_is_not(lab: Lab, connection: Connection, wire: Wire) -> None:
-    wire.corrupt(DATA, mend_checksum=True)
+    wire.corrupt(DATA, fix_checksum=True)
     connection.client.send(b"hello")
     connection.server.receives(b"helln")
     assert acts(lab) == [("rewritten", 5)]
@@ -223,7 +223,9 @@ def test_the_first_fault_that_chooses_a_segment_has_it(connection: Connection, w
 
 
 def test_what_does_not_come_is_said(wire: Wire) -> None:
-    with pytest.raises(ExpectationFailed, match="did not meet what it was told of: drop client"):
+    with pytest.raises(
+        ExpectationFailed, match="did not see the segments that this fault is for: drop client"
+    ):
         wire.drop("client > server: Flags [R]").meets(seconds=0.2)
 
 
@@ -231,11 +233,11 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("drop", {"which": "client > server"}, "Flags"),
     ("drop", {"which": f"{DATA}\n{DATA}"}, "one line of tcpdump's notation"),
     ("drop", {"which": "cleint > server: Flags [S]"}, "Did you mean client"),
-    ("drop", {"which": DATA, "number": 0}, "number=0; it is 1 or more"),
+    ("drop", {"which": DATA, "number": 0}, "number=0; it must be 1 or more"),
     ("drop", {"which": DATA, "number": 1, "every": 2}, "not both"),
     ("hold", {"which": DATA, "number": 3, "until": 3}, "not behind number 3"),
     ("delay", {"which": DATA, "seconds": 0}, "more than 0"),
-    ("duplicate", {"which": DATA, "copies": 0}, "copies=0; it is 1 or more"),
+    ("duplicate", {"which": DATA, "copies": 0}, "copies=0; it must be 1 or more"),
     ("corrupt", {"which": DATA, "where": "tail"}, "one of payload, header"),
     ("rewrite", {"which": DATA}, "rewrite what"),
     ("rewrite", {"which": DATA, "color": 1}, "there is no 'color', only sequence"),

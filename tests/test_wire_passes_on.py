@@ -1,4 +1,4 @@
-"""What no fault chooses goes through a wire as it came: every octet, in order, both ways."""
+"""What no fault chooses goes through a wire as it came: every byte, in order, both ways."""
 
 import random
 import sys

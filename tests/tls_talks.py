@@ -1,6 +1,6 @@
-"""What two ends of a TLS connection say: OpenSSL's own octets, without a network.
+"""What two ends of a TLS connection say: OpenSSL's own bytes, without a network.
 
-Python's ssl talks with itself through memory; how the octets lie in segments is up to a test.
+Python's ssl talks with itself through memory; how the bytes lie in segments is up to a test.
 """
 
 import datetime
@@ -119,7 +119,7 @@ def talk(
 
 
 def _whole(end: ssl.SSLObject, length: int) -> bytes:
-    """So many octets, from as many records as they are in."""
+    """So many bytes, from as many records as they are in."""
     octets = b""
     while len(octets) < length:
         octets += end.read(length - len(octets))
@@ -132,7 +132,7 @@ def in_segments(
     start: tuple[int, int] = (1000, 5000),
     begin: int = 1_700_000_000_000_000_000,
 ) -> Iterator[Segment]:
-    """A handshake of TCP, then the octets, `most` of them in a segment; a microsecond each."""
+    """A handshake of TCP, then the bytes, `most` of them in a segment; a microsecond each."""
     ends = {True: (CLIENT, SERVER), False: (SERVER, CLIENT)}
     following = {True: start[0], False: start[1]}
     time = begin

@@ -17,23 +17,23 @@ usage: sockstates doctor
        sockstates kernel build|list|remove
        sockstates virtual [options] -- COMMAND
 
-  doctor   say what this machine can and cannot do for a lab, and how to mend it;
+  doctor   say what this machine can and cannot do for a lab, and how to fix it;
            exit status 0 when `pytest scenarios/` will run here, 1 when it will not
   show     draw a pcap or pcapng file, or a saved timeline.jsonl, as a ladder with the
-           states of both ends; `--filter EXPRESSION` sifts it as tcpdump would, and
-           `sockstates show --help` tells its other options
+           states of both ends; `--filter EXPRESSION` filters it as tcpdump would, and
+           `sockstates show --help` lists its other options
   netstat  print the sockets that a host of a saved timeline had at a moment, as
            `netstat -antp` would have
   compare  say whether two runs agree, of each scenario that both reports have: states,
            what was sent again and when, how calls ended; exit status 1 when they do not
-  predict  say what this kernel, or another, does with silence: when it sends what again,
+  predict  say what this kernel, or another, does when the peer is silent: what it resends and when,
            when it gives up, with which errno; `sockstates predict --help`
   explain  the other way round: which causes fit a duration (131s), an errno, a state or a
            number of repetitions, with the scenario that shows each
   kernel   build, list and remove virtual kernels, whose clocks are their own: hours of
-           waiting take seconds; `sockstates kernel --help` tells more
+           waiting take seconds; see `sockstates kernel --help`
   virtual  run any command in one of them, on this machine's files;
-           `sockstates virtual --help` tells what is kept of what it writes
+           `sockstates virtual --help` says which of its files are kept
 
 Scenarios are run with `pytest scenarios/`.
 """
@@ -55,7 +55,10 @@ DRAWS_ITSELF = ("kernel", "virtual")
 
 
 def main(arguments: list[str]) -> int:
-    """Do what the command line asks; its exit status, 1 when its output cannot be written."""
+    """Do what the command line asks; its exit status.
+
+    1 when its output cannot be written; 0 when its reader has seen enough, as `head` has.
+    """
     try:
         with checked_output():
             if arguments[:1] and arguments[0] in DRAWS_ITSELF:
@@ -63,8 +66,7 @@ def main(arguments: list[str]) -> int:
             with harmless_streams():
                 return _main(arguments)
     except OutputLost as lost:
-        output_lost(lost)
-        return 1
+        return output_lost(lost)
 
 
 def _main(arguments: list[str]) -> int:
@@ -78,7 +80,7 @@ def _main(arguments: list[str]) -> int:
         sys.stdout.write(USAGE)
         return 0
     if arguments:
-        sys.stderr.write(f"`{' '.join(arguments)}` is not something that sockstates does.\n\n")
+        sys.stderr.write(f"`{' '.join(arguments)}` is not a sockstates command.\n\n")
     sys.stderr.write(USAGE)
     return WRONG_USAGE
 

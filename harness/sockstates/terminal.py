@@ -86,8 +86,10 @@ def checked_output() -> Iterator[None]:
         checked.flush()
 
 
-def output_lost(lost: OutputLost) -> None:
+def output_lost(lost: OutputLost) -> int:
     """Say in one line why nothing more was written; nothing where the reader has gone, as `head`.
+
+    The exit status.
 
     What is still in the buffer goes nowhere, or the interpreter would fail with it at its end.
     """
@@ -96,9 +98,11 @@ def output_lost(lost: OutputLost) -> None:
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
     why = lost.__cause__
-    if not isinstance(why, BrokenPipeError):
-        reason = why.strerror if isinstance(why, OSError) else why
-        sys.stderr.write(f"sockstates: standard output cannot be written: {reason}\n")
+    if isinstance(why, BrokenPipeError):
+        return 0
+    reason = why.strerror if isinstance(why, OSError) else why
+    sys.stderr.write(f"sockstates: standard output cannot be written: {reason}\n")
+    return 1
 
 
 class _Harmless:

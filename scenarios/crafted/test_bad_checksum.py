@@ -11,7 +11,7 @@ pytestmark = pytest.mark.claims("T13")
 def test_damaged_data_is_dropped(lab: Lab, server: Host, crafted: CraftedPeer) -> None:
     damaged = server.counter("TcpInCsumErrors")
 
-    lab.step("Five octets whose checksum does not fit: not acknowledged, not for the program.")
+    lab.step("Five bytes whose checksum does not fit: not acknowledged, not for the program.")
     crafted.sends("Flags [P.], seq 1001, ack K+1", payload=b"hello", checksum=0xDEAD)
     damaged.grows(by=1)
     crafted.peer.reaches(ESTABLISHED, receive_queue=0)

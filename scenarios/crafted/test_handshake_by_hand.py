@@ -22,7 +22,7 @@ def test_a_crafted_client_opens_a_connection(lab: Lab, client: Host, server: Hos
     crafted.sends("Flags [.], seq 1001, ack K+1")
     crafted.peer.reaches(ESTABLISHED)
 
-    lab.step("Five octets, then a FIN, all of them acknowledged.")
+    lab.step("Five bytes, then a FIN, all of them acknowledged.")
     crafted.sends("Flags [P.], seq 1001:1006, ack K+1, length 5", payload=b"hello")
     crafted.sends("Flags [F.], seq 1006, ack K+1")
     lab.sees("... \n server > client: Flags [.], ack 1007")

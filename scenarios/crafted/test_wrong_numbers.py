@@ -50,7 +50,7 @@ def test_a_syn_in_the_middle_is_challenged(lab: Lab, server: Host, crafted: Craf
 @pytest.mark.claims("R16")
 @pytest.mark.cause("client.sends")
 def test_an_acknowledgement_of_what_was_never_sent(lab: Lab, crafted: CraftedPeer) -> None:
-    lab.step("It acknowledges a hundred octets that the server has not sent.")
+    lab.step("It acknowledges a hundred bytes that the server has not sent.")
     crafted.sends("Flags [P.], seq 1001, ack K+101", payload=b"hello")
     answered = lab.sees_only("""
         client > server: Flags [P.], seq 1001, ack K+101

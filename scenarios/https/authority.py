@@ -31,7 +31,7 @@ class Identity:
 
     @property
     def der(self) -> bytes:
-        """The certificate's octets, as TLS sends them."""
+        """The certificate's bytes, as TLS sends them."""
         loaded = x509.load_pem_x509_certificate(self.certificate.read_bytes())
         return loaded.public_bytes(Encoding.DER)
 

@@ -74,7 +74,7 @@ def test_the_page_is_read_with_the_key_of_nginx(
     opened = decrypt(talk, identity.key)
     request, page = opened.client_data.decode(), opened.server_data.decode()
     lab.figure(
-        f"premaster secret of {len(opened.premaster)} octets, recovered; decrypted: "
+        f"premaster secret of {len(opened.premaster)} bytes, recovered; decrypted: "
         f"{request.splitlines()[0]!r}, {page.splitlines()[0]!r}"
     )
     assert opened.key_log_line in log.read_text().splitlines()

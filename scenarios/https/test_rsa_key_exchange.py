@@ -1,6 +1,6 @@
 """TLS 1.2 with RSA key exchange: the handshake of the article, recomputed from the capture.
 
-With the captured octets and the server's private key alone: the premaster secret, the master
+With the captured bytes and the server's private key alone: the premaster secret, the master
 secret, the keys of both directions and what was encrypted with them. Both programs have logged the
 master secret too (SSLKEYLOGFILE); it is the same one.
 """
@@ -92,12 +92,12 @@ def test_the_server_key_opens_the_capture(
 
     lab.step("The client has sent the premaster secret, encrypted for the server's certificate.")
     talk = connection.sees_tls(EXCHANGE)
-    lab.figure(f"ClientKeyExchange: {len(talk.encrypted_premaster)} octets, encrypted with RSA")
+    lab.figure(f"ClientKeyExchange: {len(talk.encrypted_premaster)} bytes, encrypted with RSA")
 
     lab.step("The server's private key recovers it; three random values give the master secret.")
     opened = decrypt(talk, identity.key)
     lab.figure(
-        f"premaster secret {opened.premaster.hex()} of {len(opened.premaster)} octets, "
+        f"premaster secret {opened.premaster.hex()} of {len(opened.premaster)} bytes, "
         f"recovered from the capture; master secret {opened.master.hex()}"
     )
     assert opened.master == opened.master_of_randoms

@@ -103,7 +103,7 @@ def test_the_server_key_only_signs_where_the_exchange_is_diffie_hellman(
     """)
     lab.figure(
         f"{talk.server_hello.suite_name}: ClientKeyExchange of "
-        f"{len(talk.client_key_exchange.body)} octets, a share and no premaster secret"
+        f"{len(talk.client_key_exchange.body)} bytes, a share and no premaster secret"
     )
     assert talk.certificates == (identity.der,)
     with pytest.raises(CannotDecrypt, match="TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 was chosen"):

@@ -44,7 +44,7 @@ def test_a_certificate_too_large_for_the_path(
     tmp_path: Path,
 ) -> None:
     """The path takes less than both ends believe: TCP connects, the certificate never comes."""
-    lab.step("The router loses what is larger than 1400 octets, and tells nobody.")
+    lab.step("The router loses what is larger than 1400 bytes, and tells nobody.")
     router.mtu(1400)
     chain = tmp_path / "chain.pem"
     authority = programs.authority.certificate.read_bytes()

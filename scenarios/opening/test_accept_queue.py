@@ -13,7 +13,7 @@ pytestmark = pytest.mark.claims("H9", holds=False)
 
 @pytest.mark.phenomenon(
     17,
-    symptom="out of ports or places",
+    symptom="out of ports or queue space",
     client="SYN_SENT, ESTABLISHED",
     server="LISTEN, ESTABLISHED",
     lasts="until the server accepts",

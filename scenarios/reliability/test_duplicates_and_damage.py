@@ -1,4 +1,4 @@
-"""Segments that arrive twice, or damaged: the program reads each octet once, and right."""
+"""Segments that arrive twice, or damaged: the program reads each byte once, and right."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def test_a_second_copy_is_dropped(lab: Lab, client: Host, server: Host, wire: Wi
     wire.duplicate("client > server: Flags [P.]", number=1)
     connection.client.send(b"hello")
 
-    lab.step("Both copies are acknowledged; the second answer says which octets came twice.")
+    lab.step("Both copies are acknowledged; the second answer says which bytes came twice.")
     _, *_, doubled = lab.sees("""
         client > server: Flags [S], seq J
         ...

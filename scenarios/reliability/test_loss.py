@@ -23,7 +23,7 @@ def test_what_is_lost_is_repaired(lab: Lab, client: Host, server: Host) -> None:
     data = b"".join(bytes([number]) * size for number in range(SEGMENTS))
     connection.client.send(data)
 
-    lab.step("The program reads every octet, once and in order.")
+    lab.step("The program reads every byte, once and in order.")
     connection.server.receives(data)
     again.grows()
     assert link.lost > 0

@@ -23,7 +23,7 @@ def test_data_starts_a_timer(lab: Lab, client: Host, server: Host, wire: Wire) -
     again = connection.client.retransmits(2)
     assert {each.sequence for each in again} == {first.sequence}
 
-    lab.step("The wire mends. The next one arrives, is acknowledged, and the timer stops.")
+    lab.step("The wire works again. The next one arrives, is acknowledged, and the timer stops.")
     loss.delete()
     connection.server.receives(b"hello")
     connection.client.reaches(ESTABLISHED, send_queue=0)

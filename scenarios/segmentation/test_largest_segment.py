@@ -38,7 +38,7 @@ def test_the_mss_comes_from_the_interface_s_mtu(
 @pytest.mark.families("ipv4")
 @pytest.mark.cause("client.mtu")
 def test_an_mtu_that_ipv6_could_not_live_with(lab: Lab, client: Host, server: Host) -> None:
-    lab.step("The client's interface carries 576 octets, IPv4's usual datagram of old.")
+    lab.step("The client's interface carries 576 bytes, IPv4's usual datagram of old.")
     client.mtu(576)
     announced = announced_mss(576, lab.family)
     connection = client.connect(server.listen(port=80))

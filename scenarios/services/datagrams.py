@@ -1,7 +1,7 @@
 """A client that speaks UDP to an address, port 7; each line that it reads says what to do next.
 
 Arguments: the address, "connected" or "unconnected". "send" sends, "wait" waits for a datagram,
-"look" looks whether one is there. It says how each ended: its errno, or how many octets.
+"look" looks whether one is there. It says how each ended: its errno, or how many bytes.
 """
 
 import errno

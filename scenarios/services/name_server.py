@@ -13,7 +13,7 @@ with socket.socket(family, socket.SOCK_DGRAM) as answering:
     print("ready")
     while True:
         query, peer = answering.recvfrom(512)
-        end = query.index(0, 12) + 5  # the name's last octet, type and class
+        end = query.index(0, 12) + 5  # the name's last byte, type and class
         kind = struct.unpack("!H", query[end - 4 : end - 2])[0]
         known = kind == KINDS[address.version]
         header = query[:2] + struct.pack("!HHHHH", 0x8180, 1, known, 0, 0)

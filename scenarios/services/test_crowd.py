@@ -20,7 +20,7 @@ REST = 50 - 1 - IN_QUEUE
 
 @pytest.mark.phenomenon(
     71,
-    symptom="out of ports or places",
+    symptom="out of ports or queue space",
     client="ESTABLISHED, SYN_SENT",
     server="LISTEN, ESTABLISHED",
     lasts="until the first SYN after the server has time; ETIMEDOUT if it never has",

@@ -55,7 +55,7 @@ def test_urg_is_a_letter_of_its_own(
     crafted.sends("Flags [.], seq 1001, ack K+1")
     crafted.peer.reaches(ESTABLISHED)
 
-    lab.step("It sends an octet with ACK and URG, and a segment with URG alone.")
+    lab.step("It sends an byte with ACK and URG, and a segment with URG alone.")
     crafted.sends("Flags [.U], seq 1001, ack K+1, urg 1", payload=b"!")
     crafted.sends("Flags [U], seq 1002, urg 1", payload=b"!")
     lines = watch.shows()

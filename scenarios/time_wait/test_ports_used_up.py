@@ -23,7 +23,7 @@ def uses_its_port_up(client: Host, listener: Listener) -> Connection:
 
 @pytest.mark.phenomenon(
     65,
-    symptom="out of ports or places",
+    symptom="out of ports or queue space",
     client="TIME_WAIT",
     server="CLOSED",
     errno="EADDRNOTAVAIL",

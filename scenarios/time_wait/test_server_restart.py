@@ -24,7 +24,7 @@ def ends_with_time_wait(client: Host, server: Host) -> Endpoint:
 
 @pytest.mark.phenomenon(
     64,
-    symptom="out of ports or places",
+    symptom="out of ports or queue space",
     client="CLOSED",
     server="TIME_WAIT",
     errno="EADDRINUSE",

@@ -7,7 +7,7 @@ from sockstates import CLOSED, ESTABLISHED, FIN_WAIT2, LAST_ACK, TIME_WAIT, WRIT
 
 @pytest.mark.phenomenon(
     67,
-    symptom="out of ports or places",
+    symptom="out of ports or queue space",
     client="LAST_ACK, CLOSED",
     server="FIN_WAIT2, CLOSED",
     lasts="at once",

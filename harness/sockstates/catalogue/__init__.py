@@ -18,7 +18,7 @@ SYMPTOMS = {
     "writes go nowhere": "send succeeds, and nobody gets what was sent",
     "close lingers": "a socket stays after its program has closed it",
     "sockets pile up": "more and more sockets in one state",
-    "out of ports or places": "a queue, a table or the ports are used up",
+    "out of ports or queue space": "a queue, a table or the ports are used up",
     "as it should be": "nothing is wrong: what the other entries are compared with",
 }
 """What a person sees, as the marker names it -> the same in a sentence."""

@@ -107,7 +107,7 @@ def _seen(timeline: Timeline, keys: Sequence[EndpointKey]) -> Iterator[str]:
     ]
     if len(shown) > MOST_SHOWN:
         left = len(shown) - MOST_SHOWN
-        shown[MOST_SHOWN // 2 : -MOST_SHOWN // 2] = [f"({left} endpoints more)"]
+        shown[MOST_SHOWN // 2 : -MOST_SHOWN // 2] = [f"({left} more endpoints)"]
     for number, text in enumerate(shown or ["no endpoint at all"]):
         yield from labelled("" if number else "seen", text)
 

@@ -99,7 +99,7 @@ def unknown_setting(text: str) -> str | None:
         return None
     near = get_close_matches(short(wrong), [*SETTINGS, *OPTIONS], n=1)
     return (
-        f"{wrong!r} is no setting"
+        f"{wrong!r} is not a setting"
         + (f"; did you mean {near[0]!r}?" if near else ".")
         + " A setting is a sysctl, a socket option, a call such as 'listen(backlog)', or, in "
         "several words, a program's own ('curl: --max-time')"

@@ -71,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--errno", help="what the program got: ETIMEDOUT, 110, …")
     made.add_argument(
-        "--state", help="of the socket, as ss or netstat has it: SYN_SENT, syn-recv, …"
+        "--state", help="of the socket, as ss or netstat prints it: SYN_SENT, syn-recv, …"
     )
     made.add_argument("--retransmits", type=int, metavar="N", help="how often it was sent again")
     add_machine(made)
@@ -106,7 +106,9 @@ def seconds_of(text: str) -> tuple[float, float]:
         or not parts
         or any(e[2] not in SECONDS for e in parts)
     ):
-        raise UnreadableError(f"{text!r} is no duration; write it like 131s, 2m11s, 15min or 200ms")
+        raise UnreadableError(
+            f"{text!r} is not a duration; write it like 131s, 2m11s, 15min or 200ms"
+        )
     seconds = sum(float(whole + rest) * SECONDS[unit] for whole, rest, unit in parts)
     _, rest, unit = parts[-1]
     return seconds, SECONDS[unit] / 2 / 10 ** len(rest[1:])
@@ -203,10 +205,13 @@ def _facts(cause: Cause) -> str:
 
 def nothing_fits(seen: Seen, machine: Situation, wishes: argparse.Namespace) -> list[str]:
     """The nearest, and how far off it is."""
-    lines = ["explain: nothing that the predictor knows fits that"]
+    lines = ["explain: no known cause fits that"]
     near = nearest(seen, machine)
     if near is None:
-        return [*lines, "  no cause looks so, however long it lasts: is one of the details wrong?"]
+        return [
+            *lines,
+            "  no cause looks like this, however long it lasts. Is one of the details wrong?",
+        ]
     lines += _paragraph("  nearest  ", near.title)
     lines += _paragraph("           ", _facts(near))
     off = near.off(seen)

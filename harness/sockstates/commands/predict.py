@@ -52,8 +52,9 @@ def parser() -> argparse.ArgumentParser:
     """What the command line takes."""
     made = argparse.ArgumentParser(
         prog="sockstates predict",
-        description="What a Linux stack does with silence: when it sends what again, when it gives "
-        "up, and with which errno. Without --kernel: this machine's kernel and its settings.",
+        description="What Linux does when the peer is silent: what it sends again and when,\n"
+        "when it gives up, and with which errno. Without --kernel: this machine's\n"
+        "kernel and its settings.",
         epilog="kinds:\n" + "\n".join(f"  {each.name:<10} {each.title}" for each in KINDS.values()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -85,7 +86,9 @@ def add_machine(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--kernel", metavar="VERSION", help="another kernel with its defaults: 6.1, 6.12, …"
     )
-    made.add_argument("--hz", type=int, help="ticks a second (default: this machine's)")
+    made.add_argument(
+        "--hz", type=int, help="tick rate of the kernel, HZ (default: this machine's)"
+    )
     made.add_argument(
         "--round-trip",
         type=float,

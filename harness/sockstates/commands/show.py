@@ -130,7 +130,7 @@ def show(wish: Wish) -> Iterator[str]:
         capture = CaptureFile(wish.file, None if wish.filter is None else sieve(wish.filter))
     except NotACapture as refusal:
         raise CannotShow(
-            f"{refusal}. It is shown what pcap, pcapng and timeline.jsonl hold"
+            f"{refusal}. Only pcap, pcapng and timeline.jsonl files can be shown"
         ) from None
     yield from _show_capture(capture, wish)
 

@@ -169,12 +169,12 @@ def _seconds(text: str) -> float:
     with suppress(ValueError):
         if 0 < (seconds := float(text)) < math.inf:
             return seconds
-    raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
 
 
 def _version(text: str) -> str:
     if not kernels.VERSION.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r}: a version is written as in 6.12")
+        raise argparse.ArgumentTypeError(f"{text!r}: write the version like 6.12")
     return text
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sockstates.evidence.passages import stages
+from sockstates.evidence.waited import waited_text
 from sockstates.record.events import NANOSECONDS, SocketSeen
 from sockstates.record.timeline import EndpointKey, Timeline
 from sockstates.tcp.states import State
@@ -201,7 +202,8 @@ def explain_not_reached(
     history = timeline.history(looks.key)
     latest = history[-1] if history else None
     lines = [
-        f"{endpoint_text(timeline, looks.key)} did not reach {looks.state} within {waited:.1f} s",
+        f"{endpoint_text(timeline, looks.key)} did not reach {looks.state} "
+        f"within {waited_text(waited)}",
         "",
         *labelled("expected", str(looks)),
         *labelled("seen", observation_text(timeline, latest, origin)),
@@ -221,7 +223,9 @@ def explain_not_together(
     timeline: Timeline, looks: tuple[EndpointLooks, EndpointLooks], waited: float, origin: int
 ) -> str:
     """Expected beside seen, for each of the two endpoints."""
-    lines = [f"the two ends were not seen so at one moment within {waited:.1f} s"]
+    lines = [
+        f"the two ends were not in these states at the same moment within {waited_text(waited)}"
+    ]
     for each in looks:
         lines += ["", f"  {endpoint_text(timeline, each.key)}", *labelled("expected", str(each))]
         history = timeline.history(each.key)

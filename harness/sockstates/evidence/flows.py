@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
+from sockstates.evidence.waited import waited_text
 from sockstates.record.events import NANOSECONDS
 from sockstates.record.kernel_events import FlowChanged, RecordsLost
 from sockstates.record.timeline import Timeline
@@ -89,7 +90,7 @@ def explain_flow(timeline: Timeline, flow: Flow, expected: Sequence[str], waited
     seen = [state_of(event) for event in changes]
     lines = [
         f"conntrack on {flow.host} did not see {flow.text(timeline)} pass through the states "
-        f"expected, within {waited:.1f} s",
+        f"expected, within {waited_text(waited)}",
         "",
         f"  expected  {', '.join(expected) or 'nothing'}",
         f"  seen      {', '.join(seen) or 'nothing'}",

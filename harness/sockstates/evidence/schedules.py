@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from sockstates.evidence.waited import waited_text
 from sockstates.record.events import NANOSECONDS
 from sockstates.tcp.prediction import Prediction
 from sockstates.tcp.segment import Segment, distance
@@ -94,7 +95,7 @@ def _count(seen: Repeated, wanted: int, *, exactly: bool) -> list[str]:
     number = len(seen.repeats)
     if number == wanted or (number > wanted and not exactly):
         return []
-    return [f"sent again {number} times, expected {wanted}"]
+    return [f"sent again {number} {'time' if number == 1 else 'times'}, expected {wanted}"]
 
 
 def _gaps(seen: Repeated, schedule: Sequence[float]) -> list[str]:
@@ -183,7 +184,7 @@ def explain_repetitions(
     """How often it was sent again, and when."""
     moments = ", ".join(f"{(each.time - origin) / NANOSECONDS:.3f}" for each in seen)
     lines = [
-        f"{who} did not send again as often as expected within {waited:.1f} s",
+        f"{who} did not send again as often as expected within {waited_text(waited)}",
         "",
         f"  expected  {times} times",
         f"  seen      {len(seen)} times" + (f", at {moments} s" if seen else ""),

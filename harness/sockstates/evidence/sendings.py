@@ -3,7 +3,7 @@
 Pure. Addresses and chosen ports are another run's own, so ends are named by host, by the ports that
 a scenario chooses itself, and by their place in the order in which connections appeared on the
 wire. Sequence numbers count from the SYN's. What a scenario wrote itself (`SegmentCrafted`) follows
-no timer of a kernel, and a segment without octets, SYN or FIN is not repeated: both are left out.
+no timer of a kernel, and a segment without bytes, SYN or FIN is not repeated: both are left out.
 So are SYNs that cross, and the SYN-ACKs of a SYN that came more than once: each end answers the
 other's repetition, beside what its own timer does.
 """
@@ -149,7 +149,7 @@ def _named(segments: list[Segment]) -> Iterator[tuple[str, Segment]]:
             continue
         start = distance(segment.sequence if base is None else base, segment.sequence)
         base = segment.sequence if base is None else base
-        kind = "octets"
+        kind = "bytes"
         if segment.has("S"):
             kind = "SYN-ACK" if segment.acknowledgement is not None else "SYN"
         elif segment.has("F") and not segment.payload:

@@ -13,6 +13,7 @@ from typing import Final
 from sockstates.evidence.durations import Lasted, Limits
 from sockstates.evidence.expectations import endpoint_text, labelled
 from sockstates.evidence.passages import EXACT, Pattern, Stage, sampled_stages, stages
+from sockstates.evidence.waited import waited_text
 from sockstates.record.events import NANOSECONDS
 from sockstates.record.kernel_events import WitnessJoined
 from sockstates.record.timeline import EndpointKey, Timeline
@@ -55,7 +56,7 @@ def explain_passage(sought: Sought, pattern: Pattern, *, possible: bool) -> str:
     what = (
         "may have passed through this unseen, or not"
         if possible
-        else f"did not pass through this within {sought.waited:.1f} s"
+        else f"did not pass through this within {waited_text(sought.waited)}"
     )
     lines = [f"{sought.who} {what}", "", *labelled("expected", pattern_text(pattern))]
     return "\n".join(lines + _testimony(sought) + (_advice(sought) if possible else []))
@@ -128,7 +129,7 @@ def _testimony(sought: Sought) -> list[str]:
     timeline, key = sought.timeline, sought.key
     exact = [stage for stage in stages(timeline, key) if stage.witness == EXACT]
     if timeline.joined(TRACEPOINTS) or exact:
-        text = _stages_text(sought, exact) or "never spoke of it"
+        text = _stages_text(sought, exact) or "did not report it"
         lines = labelled("kernel", text)
     else:
         lines = labelled("kernel", f"tracepoint not there: {_missing(timeline)}")

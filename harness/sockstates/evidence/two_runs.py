@@ -194,11 +194,11 @@ def _sent_by_one(what: str, one: Sending | None, other: Sending | None) -> Itera
 
 
 def _cut_elsewhere(what: str, lacking: Mapping[str, Sending]) -> bool:
-    """Whether the run that lacks these octets sent others.
+    """Whether the run that lacks these bytes sent others.
 
     Where a stream is cut into segments is a matter of how fast it was taken.
     """
-    return what.startswith("octets") and any(each.startswith("octets") for each in lacking)
+    return what.startswith("bytes") and any(each.startswith("bytes") for each in lacking)
 
 
 def _sending_text(sending: Sending | None) -> str:

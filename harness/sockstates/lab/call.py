@@ -69,7 +69,7 @@ class Call(HasWords):
         lab.wait_until(lambda: self.ended is not None, f"{self} to end", limit)
         if self.ended is None:
             waited = (lab.now() - self.began) / NANOSECONDS
-            raise ExpectationFailed(f"{self} did not end: it has been waiting for {waited:.1f} s")
+            raise ExpectationFailed(f"{self} has not ended: it has been waiting for {waited:.1f} s")
         return self.ended
 
     def returns(self, expected: object = ..., *, seconds: float | None = None) -> object:

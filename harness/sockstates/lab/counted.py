@@ -21,17 +21,18 @@ def counted(
 ) -> Sequence[SocketSeen]:
     """See :meth:`Host.counts`."""
     lab = host.lab
-    what = f"{host.name} to have {number} connections in {state}"
+    what = f"{host.name} to have {number} in {state}"
     lab.wait_until(lambda: len(_found(host, state, owner)) == number, what, seconds)
     found = _found(host, state, owner)
     if len(found) != number:
         known = Counter(seen.state for seen in _connections(host))
         known_text = ", ".join(f"{times} {each}" for each, times in known.items())
+        plural = "" if number == 1 else "s"
+        owned = "" if owner is ANYTHING else f" owned by {owner or 'nobody'}"
         raise ExpectationFailed(
-            f"{host.name} does not have so many connections in {state}"
-            + ("" if owner is ANYTHING else f" that belong to {owner or 'nobody'}")
-            + f"\n\n  expected  {number}\n  seen      {len(found)}"
-            f" (of all its connections: {known_text or 'none'})"
+            f"{host.name}: expected {number} connection{plural} in {state}{owned}, "
+            f"found {len(found)}\n\n"
+            f"  all connections  {known_text or 'none'}"
         )
     return found
 

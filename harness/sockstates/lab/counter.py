@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from sockstates.evidence.verdicts import ExpectationFailed, Inconclusive
+from sockstates.evidence.waited import waited_text
 from sockstates.lab.words import HasWords
 from sockstates.record.events import CounterRead
 from sockstates.sandbox.client.errors import LabError
@@ -56,7 +57,7 @@ class KernelCounter(HasWords):
         if grown < wanted or (by is not None and grown != by):
             raise ExpectationFailed(
                 f"{self.name} on {self.host.name} did not grow as expected within "
-                f"{time.monotonic() - began:.1f} s\n\n"
+                f"{waited_text(time.monotonic() - began)}\n\n"
                 f"  expected  {'any growth' if by is None else f'growth by {by}'} "
                 f"from {self.before}\n  seen      {self._latest}, growth by {grown}"
             )

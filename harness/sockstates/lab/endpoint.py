@@ -155,8 +155,8 @@ class Endpoint(WitnessedSocket):
             self.host.socket(request, call=call.number, number=number, **arguments)
         except SocketInUseError as error:
             raise LabError(
-                f"{self!r}: {call_name} cannot begin while an earlier call of that direction "
-                "waits; wait for that one first, with .returns() or .fails(errno)"
+                f"{self!r}: {call_name} cannot begin while an earlier call in that direction "
+                "is still waiting; wait for that one first, with .returns() or .fails(errno)"
             ) from error
         return call
 

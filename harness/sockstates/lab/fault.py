@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from sockstates.evidence.verdicts import ExpectationFailed
+from sockstates.evidence.waited import waited_text
 from sockstates.evidence.wire_acts import segments_of_fault
 from sockstates.lab.words import HasWords
 from sockstates.record.events import RuleChanged
@@ -51,8 +52,9 @@ class Fault(HasWords):
         if not lab.wait_until(met, f"{self!r} to meet {_segments(number)}", limit):
             seen = segments_of_fault(lab.timeline, self.number)
             raise ExpectationFailed(
-                f"the wire did not meet what it was told of: {self.text}\n\n"
-                f"  expected  {_segments(number)} within {limit:.1f} s\n  seen      {len(seen)}"
+                f"the wire did not see the segments that this fault is for: {self.text}\n\n"
+                f"  expected  {_segments(number)} within {waited_text(limit)}\n"
+                f"  seen      {len(seen)}"
             )
         return segments_of_fault(lab.timeline, self.number)
 

@@ -38,8 +38,8 @@ def sees_flow(
     lab, expected = host.lab, _checked(states)
     if not lab.timeline.joined("conntrack", host.name):
         raise LabError(
-            f"{host.name}: nobody watches conntrack there; say {host.name}.watch_conntrack() at "
-            "the scenario's beginning"
+            f"{host.name}: conntrack is not being watched there; call "
+            f"{host.name}.watch_conntrack() at the scenario's beginning"
         )
     remote = connection.client.remote
     if remote is None:
@@ -72,5 +72,7 @@ def sees_flow(
 def _checked(states: Sequence[str]) -> tuple[str, ...]:
     for state in states:
         if state not in STATES:
-            raise LabError(f"{state!r} is no state of conntrack; they are {', '.join(STATES)}")
+            raise LabError(
+                f"{state!r} is not a conntrack state; the states are {', '.join(STATES)}"
+            )
     return tuple(states)

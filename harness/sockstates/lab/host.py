@@ -298,7 +298,7 @@ class Host(SocketHost):
         if octets < SMALLEST_MTU[self.lab.family]:
             raise LabError(
                 f"{self.name}: an MTU of {octets} is too small for {self.lab.family}, which needs "
-                f"{SMALLEST_MTU[self.lab.family]} octets on every link. Set that, or run the "
+                f"{SMALLEST_MTU[self.lab.family]} bytes on every link. Set that, or run the "
                 'scenario with pytest.mark.families("ipv4"), which needs 68.'
             )
         try:

@@ -38,8 +38,8 @@ class SocketHost(AddressedHost):
             return self.ask("socket", what=what, arguments=arguments)
         except KeyError:
             raise LabError(
-                f"{self.name}: the scenario has closed this socket already; nothing can be done "
-                "with it any more"
+                f"{self.name}: the scenario has already closed this socket; nothing more can be "
+                "done with it"
             ) from None
 
     def bind(self, port: int, *, reuse_address: bool = False, options: Options = ()) -> Call:

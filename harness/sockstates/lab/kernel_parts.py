@@ -43,7 +43,7 @@ def version_order(text: str) -> tuple[int, int]:
     """What to sort a release by: its first two numbers. ValueError where it has none."""
     found = _VERSION.match(text)
     if found is None:
-        raise ValueError(f"{text!r} is no release of a kernel")
+        raise ValueError(f"{text!r} is not a kernel release")
     return int(found[1]), int(found[2])
 
 

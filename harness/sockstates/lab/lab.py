@@ -102,7 +102,7 @@ class Lab(HasWords):
         )
         for name, line in self._lines.items():
             if line.ready is None:
-                raise LabError(f"host {name!r} did not come up; its agent wrote why, above")
+                raise LabError(f"host {name!r} did not come up; see what its agent wrote, above")
             self.settings[name] = dict(line.ready.sysctls)
             if name in plan.names:
                 self.hosts[name] = Host(self, name, plan.names[name], line)

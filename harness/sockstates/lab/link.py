@@ -154,19 +154,21 @@ def longest_round_trip(ends: tuple[End, ...], emulation: Emulation) -> float:
 def _problems(wish: Emulation) -> Iterable[str]:
     delay, jitter, loss, rate, seed = wish.delay, wish.jitter, wish.loss, wish.rate, wish.seed
     if delay is None and loss is None and rate is None:
-        yield "what is it to do? delay=, loss= or rate="
+        yield "what is the link to do? Give delay=, loss= or rate="
     if delay is not None and not 0 < delay < LONGEST:
-        yield f"delay={delay!r}; seconds, more than 0, and less than an hour"
-    if jitter is not None and not 0 < jitter <= (delay or 0.0):
-        yield f"jitter={jitter!r}; seconds, more than 0, and no more than delay={delay!r}"
+        yield f"delay={delay!r}; it must be in seconds, more than 0 and less than an hour"
+    if jitter is not None and delay is None:
+        yield f"jitter={jitter!r}; it varies a delay: give delay=, too"
+    elif jitter is not None and not 0 < jitter <= (delay or 0.0):
+        yield f"jitter={jitter!r}; it must be in seconds, more than 0 and at most delay={delay!r}"
     if loss is not None and not 0 < loss <= 1:
-        yield f"loss={loss!r}; a share, more than 0, and at most 1"
+        yield f"loss={loss!r}; it must be a share, more than 0 and at most 1"
     if rate is not None and not SLOWEST <= rate < float("inf"):
-        yield f"rate={rate!r}; bits per second, {SLOWEST:g} or more"
+        yield f"rate={rate!r}; it must be in bits per second, {SLOWEST:g} or more"
     if seed is not None and loss is None and jitter is None:
-        yield f"seed={seed!r}; it is for chance, which only loss= and jitter= have"
+        yield f"seed={seed!r}; it is for what is random: only loss= and jitter= are"
     if seed is not None and not (isinstance(seed, int) and 0 <= seed < SEEDS):
-        yield f"seed={seed!r}; a whole number from 0 to {SEEDS - 1}"
+        yield f"seed={seed!r}; it must be a whole number from 0 to {SEEDS - 1}"
 
 
 def _begin(lab: Lab, end: End, emulation: Emulation) -> None:

@@ -18,6 +18,7 @@ from sockstates.evidence.expectations import (
     observation_text,
 )
 from sockstates.evidence.verdicts import ExpectationFailed, Inconclusive
+from sockstates.evidence.waited import waited_text
 from sockstates.lab.call import Call
 from sockstates.lab.program import Program
 from sockstates.lab.words import HasWords
@@ -259,7 +260,7 @@ class ObservedSocket(HasWords):
         if seen is None:
             latest = lab.timeline.latest(self.key)
             raise ExpectationFailed(
-                f"{self!r} did not run the timer within {limit:.1f} s\n\n"
+                f"{self!r} did not run the timer within {waited_text(limit)}\n\n"
                 f"  expected  timer {expected}\n"
                 f"  seen      {observation_text(lab.timeline, latest, lab.origin)}"
             )

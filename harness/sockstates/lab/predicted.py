@@ -207,7 +207,7 @@ def transmissions(endpoint: WitnessedSocket, kind: str) -> tuple[Segment, ...]:
 
 
 def _probes(sent: list[Segment]) -> list[Segment]:
-    """Segments without anything that begin one octet before the next, since the last other one."""
+    """Segments without anything that begin one byte before the next, since the last other one."""
     end: int | None = None
     probes: list[Segment] = []
     for segment in sent:

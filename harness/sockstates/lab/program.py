@@ -230,14 +230,16 @@ class Program(HasWords):
         state = f"it ended: {status_text(ended.status)}" if ended else "it was still running"
         state += f" at {since / NANOSECONDS:.3f} s"
         if ended and ended.left:
-            state += f"; processes it has begun go on: {', '.join(map(str, ended.left))}"
+            state += (
+                f"; processes that it started are still running: {', '.join(map(str, ended.left))}"
+            )
         lab.settle()
         self._take_in()
         lines = ["", f"  seen      {state}"]
         for name in STREAMS:
             lines.append(f"  {name}    {output_text(bytes(self._written[name]))}")
             if name in self._cut:
-                lines.append("            (it wrote more; this is not kept)")
+                lines.append("            (it wrote more, which was not kept)")
         return "\n".join(lines)
 
     def _sockets_text(self) -> str:
@@ -261,7 +263,7 @@ class Program(HasWords):
             self.host.ask("program", what="write", number=self.number, arguments=(data,))
         except ValueError as error:
             raise LabError(
-                f"{self} cannot be typed to: {error}\n{self._circumstances()}"
+                f"{self} cannot be written to: {error}\n{self._circumstances()}"
             ) from error
 
     def close_input(self) -> None:

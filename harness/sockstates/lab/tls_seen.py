@@ -46,7 +46,7 @@ class TlsSeen:
 
         patience = max(lab.deadlines.programs, lab.deadlines.next_segment())
         last = "".join(script_text(script.lines)[-1:])
-        lab.wait_until(holds, f"{self._name} to have said, in TLS, {last!r}", patience)
+        lab.wait_until(holds, f"{self._name} to say, in TLS, {last!r}", patience)
         lab.settle()
         talk = self._talk()
         if talk is None or not holds():

@@ -86,20 +86,20 @@ class Wire(AddressedHost):
         which: str,
         *,
         where: str = "payload",
-        mend_checksum: bool = False,
+        fix_checksum: bool = False,
         number: int | None = None,
         every: int | None = None,
     ) -> Fault:
-        """Turn one bit of segments: of the payload's last octet, or of the header (its window).
+        """Turn one bit of segments: of the payload's last byte, or of the header (its window).
 
         A segment without payload is damaged in its header. The checksum stays as it was, so that it
-        is wrong, unless `mend_checksum` makes it right for what the segment now says.
+        is wrong, unless `fix_checksum` makes it right for what the segment now says.
         """
         if where not in WHERE:
             raise LabError(f"wire.corrupt: where={where!r}; it is one of {', '.join(WHERE)}")
-        words = f"in its {where}" + (", with a right checksum" if mend_checksum else "")
+        words = f"in its {where}" + (", with a right checksum" if fix_checksum else "")
         wish = self._wish("corrupt", which, number, every, words)
-        return self._make(wish, header=where == "header", mended=mend_checksum)
+        return self._make(wish, header=where == "header", checksum_fixed=fix_checksum)
 
     def drop(self, which: str, *, number: int | None = None, every: int | None = None) -> Fault:
         """Have segments not go on at all."""
@@ -194,7 +194,7 @@ def _until_words(until: int | str | None) -> str:
 
 def _at_least_one(verb: str, name: str, value: int) -> None:
     if not isinstance(value, int) or value < 1:
-        raise LabError(f"wire.{verb}: {name}={value!r}; it is 1 or more")
+        raise LabError(f"wire.{verb}: {name}={value!r}; it must be 1 or more")
 
 
 def _rewritable() -> str:

@@ -117,7 +117,8 @@ class Cause:
         host, verb = found.groups()
         if verb not in VERBS:
             raise ValueError(
-                f"{verb!r} is no call. {did_you_mean(verb, VERBS)}It is one of {', '.join(VERBS)}"
+                f"{verb!r} is not a call. {did_you_mean(verb, VERBS)}"
+                f"The calls are {', '.join(VERBS)}"
             )
         if occurrence is not None and occurrence < 1:
             raise ValueError(f"occurrence counts from 1, so it cannot be {occurrence}")

@@ -56,7 +56,7 @@ def _tables(path: Path, problems: list[str]) -> Mapping[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        problems.append(f"{path}: it is no TOML: {error}")
+        problems.append(f"{path}: it is not TOML: {error}")
     except OSError as error:
         problems.append(f"{path}: it cannot be read: {error.strerror}")
     return {"article": {"title": path.stem}}
@@ -77,7 +77,7 @@ def _problems(tables: Mapping[str, Any]) -> Iterator[str]:
         if isinstance(claim, dict):
             yield from _claim_problems(claim, number)
         else:
-            yield f"claim number {number} is no table: write {ENTRY} above it"
+            yield f"claim number {number} is not a table: write {ENTRY} above it"
 
 
 def _claim_problems(claim: Mapping[str, Any], number: int) -> Iterator[str]:

@@ -86,7 +86,7 @@ def _figures(label: str, figures: Sequence[str]) -> Iterator[str]:
     for number, line in enumerate(lines[:FIGURE_LINES]):
         yield from _labelled("" if number else label, line)
     if len(lines) > FIGURE_LINES:
-        yield from _labelled("", f"and {len(lines) - FIGURE_LINES} lines more")
+        yield from _labelled("", f"and {len(lines) - FIGURE_LINES} more lines")
 
 
 def _labelled(label: str, text: str) -> list[str]:

@@ -1,6 +1,6 @@
 """``--lab-catalogue``: the page that lists every entry, made from the scenarios' markers.
 
-And the doorbell for what the markers say: each time that a scenario with ``phenomenon`` has passed,
+And checks what the markers say: each time that a scenario with ``phenomenon`` has passed,
 the states and errors that it names are held against the evidence of its run. Nothing here judges.
 """
 
@@ -112,7 +112,7 @@ class _Page:
         names = f"{shown} as it is", f"{shown} as the scenarios say"
         lines = there.splitlines(), text.splitlines()
         self._said += difflib.unified_diff(*lines, *names, lineterm="")
-        self._said.append(f"{shown} is not what the scenarios say. Mend it with")
+        self._said.append(f"{shown} is not what the scenarios say. To update it:")
         self._said.append(f"    pytest {self._shown(path.parent)} --lab-catalogue=write")
         return False
 

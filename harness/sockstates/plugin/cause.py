@@ -127,8 +127,8 @@ def _judge(withholding: Withholding, lab: Lab, failures: list[Failure]) -> None:
     """Fail the run of a scenario that has not shown that its expectations depend on its cause."""
     cause = withholding.cause
     if withholding.times == 0:
-        end = f"it failed by itself: {failures[0].text}" if failures else "it passed"
-        pytest.fail(f"names a cause that it never comes to: {cause}; {end}", pytrace=False)
+        end = f"it fails without that, too: {failures[0].text}" if failures else "it passed"
+        pytest.fail(f"names a cause that it never reaches: {cause}; {end}", pytrace=False)
     if not failures:
         pytest.fail(
             f"still passes without its cause, {cause}: it proves nothing.\n"

@@ -32,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--lab-claims",
         action="store_true",
         help="print the ledger: each claim with the verdict that this run gave, the figure that "
-        "proves it, and its scenarios; exit with 1 where ledger and run disagree",
+        "proves it, and its scenarios; exit with status 1 where ledger and run disagree",
     )
 
 

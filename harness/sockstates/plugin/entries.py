@@ -52,10 +52,10 @@ def _wrong_words(said: Mapping[str, object]) -> Iterator[str]:
     for end in ("client", "server"):
         for word in words(said.get(end, "")):
             if word not in State.__members__:
-                yield f"{end}: {word} is no state as psutil spells it"
+                yield f"{end}: {word} is not a state as psutil spells it"
     for word in words(said.get("errno", "")):
         if word not in errno.errorcode.values():
-            yield f"errno: {word} is no name of an errno"
+            yield f"errno: {word} is not the name of an errno"
     settings = said.get("settings", ())
     for name in settings if isinstance(settings, tuple) else ():
         problem = unknown_setting(str(name))

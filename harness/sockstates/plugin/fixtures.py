@@ -1,4 +1,4 @@
-"""The doorbell: pytest's options, fixtures, markers and report sections for labs.
+"""The pytest plugin: options, fixtures, markers and report sections for labs.
 
 A scenario asks for ``lab``, ``client``, ``server`` (and ``router``) and is run once for each
 address family. Nothing here touches the kernel or judges evidence.
@@ -274,7 +274,7 @@ def pytest_runtest_makereport(
 def _skip_without(reason: str) -> None:
     """Skip what this kernel lacks, also with ``--lab-require``.
 
-    That option is for what a package or a permission mends. Another kernel is another run
+    That option is for what a package or a permission fixes. Another kernel is another run
     (``--lab-virtual``), and a run on this one cannot be made green by anything else.
     """
     if reason:

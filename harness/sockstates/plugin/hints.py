@@ -90,7 +90,7 @@ def _signature(owner: str, word: str) -> Iterator[str]:
         if owner in (each.__name__ for each in kind.__mro__) and hasattr(kind, word):
             taken = inspect.signature(getattr(kind, word))
             bare = [_bare(each) for each in list(taken.parameters.values())[1:]]
-            yield f"It is called like this: {word}{inspect.Signature(bare)}"
+            yield f"The call is written: {word}{inspect.Signature(bare)}"
             return
 
 

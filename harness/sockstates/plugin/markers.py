@@ -279,7 +279,7 @@ def _check_hosts(marks: Iterable[pytest.Mark]) -> None:
     hosts = (*wishes.get("hosts", TWO_HOSTS), ROUTER)
     for mark in shortened:
         for host in mark.kwargs.keys() - set(hosts):
-            raise _wrong(mark, f"{host!r} is no host of its lab: {', '.join(hosts)}", _SHORTENED)
+            raise _wrong(mark, f"{host!r} is not a host of its lab: {', '.join(hosts)}", _SHORTENED)
 
 
 _PHENOMENON = (

@@ -80,7 +80,7 @@ class Reporter:
             f"The wire{'' if whole else f', the last {LAST_SEGMENTS} of {segments} segments'}:",
             ladder(timeline, last=last, width=width, until=time.time_ns(), calls=calls),
             "",
-            "The endpoints, as they were seen last:",
+            "The endpoints, as last seen:",
             states_table(timeline, width=width),
             "",
             f"kernel    {system_text()}, {platform.machine()}",

@@ -73,7 +73,7 @@ class _Ending:
         if self._received is not signal.SIGINT or self._workers or not os.isatty(0):
             self._later(RUN_HAS, self._end_now)
         if not self._finishing:
-            raise RunEnded(f"{self._received.name} ends this run")
+            raise RunEnded(f"{self._received.name} ended this run")
 
     @staticmethod
     def _later(seconds: float, what: Any) -> None:

@@ -36,7 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--lab-transitions",
         action="store_true",
         help="print which transitions of RFC 9293's state diagram the kernel was seen taking, with "
-        "the scenarios; when all scenarios ran and one of Linux's was not seen, exit with 1",
+        "the scenarios; when all scenarios ran and one of Linux's was not seen, exit with status 1",
     )
 
 

@@ -85,7 +85,7 @@ def _kernels(chosen: str) -> list[Kernel]:
         for version in versions:
             if not VERSION.fullmatch(version):
                 raise pytest.UsageError(
-                    f"--lab-virtual={version}: a version is written as in 6.12; when this is what "
+                    f"--lab-virtual={version}: write the version like 6.12; when this is what "
                     "is to be run, write it before the option"
                 )
         return [find(version) for version in dict.fromkeys(versions)]

@@ -15,8 +15,8 @@ class CapturedFrame:
     time: nanoseconds since the epoch (CLOCK_REALTIME).
     interface: host and interface, for example "client:eth0".
     direction: seen from that host; over loopback each frame is captured once.
-    data: the octets captured, from the link's header on.
-    length: how many octets the frame had on the wire; more than data has when it was cut short.
+    data: the bytes captured, from the link's header on.
+    length: how many bytes the frame had on the wire; more than data has when it was cut short.
     """
 
     time: int

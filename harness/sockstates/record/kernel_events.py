@@ -93,7 +93,7 @@ class FilterDecided:
 
     `line` is the rule as the scenario wrote it, or the policy's line; `verdict` is ``drop`` or
     ``reject``. Of the segment: its addresses, flags in tcpdump's letters, sequence number,
-    acknowledgement, octets of payload. `time` is that of the trace's arrival, shortly after the
+    acknowledgement, bytes of payload. `time` is that of the trace's arrival, shortly after the
     decision; `sockstates.evidence.decisions` finds the captured segment. `line` is empty for a rule
     that the scenario did not make. TCP only, and no more than a thousand packets a second: when
     there were more, RecordsLost says how many were not looked at.
@@ -145,7 +145,7 @@ class WireActed:
     ``duplicated``, ``damaged`` (its checksum is wrong since), ``dropped`` or ``rewritten``; `line`
     the fault as the scenario wrote it, and `fault` its number. Of the segment, as it came to the
     wire at `came` (ns): its addresses, flags in tcpdump's letters, sequence number,
-    acknowledgement, octets of payload. `time` is `came`, or when it was released.
+    acknowledgement, bytes of payload. `time` is `came`, or when it was released.
     """
 
     time: int

@@ -1,7 +1,7 @@
 """Plain data as JSON can hold it, and back by the types that the data's classes declare.
 
-An address is ``["10.0.0.1", 80]``, a state its name, octets are ``{"octets": "text"}`` with a
-character for each octet (ISO 8859-1), a data class is an object of its public fields. The module
+An address is ``["10.0.0.1", 80]``, a state its name, bytes are ``{"octets": "text"}`` with a
+character for each byte (ISO 8859-1), a data class is an object of its public fields. The module
 never reads or writes a file.
 """
 

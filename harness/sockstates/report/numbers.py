@@ -22,7 +22,7 @@ REMARKED = ~(Mark.RETRANSMISSION | Mark.ZERO_WINDOW | Mark.REUSED_PORTS)
 class Numbered:
     """A segment with its relative numbers, and what it is among those of its connection.
 
-    again: its octets had been sent before. remarks: what else there is to say, in words. tls: what
+    again: its bytes had been sent before. remarks: what else there is to say, in words. tls: what
     of TLS ends in it, and with tls_details what is in that; empty for most.
     """
 

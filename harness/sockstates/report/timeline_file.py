@@ -148,7 +148,9 @@ def read_timeline(path: Path | str) -> Timeline:
 def _header(path: Path, line: str) -> Header:
     values = _object(path, 1, line)
     if values.get("format") != FORMAT:
-        raise TimelineFileError(f'{path} is no timeline: its first line lacks "format": "{FORMAT}"')
+        raise TimelineFileError(
+            f'{path} is not a timeline: its first line lacks "format": "{FORMAT}"'
+        )
     if values.get("version") != VERSION:
         raise TimelineFileError(
             f"{path} is a timeline of version {values.get('version')!r}; this sockstates reads "
@@ -201,7 +203,7 @@ def _object(path: Path, number: int, line: str) -> dict[str, Any]:
         shown = line.rstrip("\n")[:60]
         raise TimelineFileError(f"{path}, line {number}: {error}: {shown!r}") from None
     if not isinstance(values, dict):
-        raise TimelineFileError(f"{path}, line {number}: it is no JSON object")
+        raise TimelineFileError(f"{path}, line {number}: it is not a JSON object")
     return values
 
 
@@ -214,7 +216,7 @@ def _add_frames(timeline: Timeline, host: str, saved: SavedCapture, path: Path) 
             f"{path} needs {beside.name} beside it: the frames that {host} captured are there"
         ) from None
     except NotACapture as error:
-        raise TimelineFileError(f"{beside} is no capture: {error}") from None
+        raise TimelineFileError(f"{beside} is not a capture file: {error}") from None
     timeline.frames[host] = []
     timeline.add_frames(host, read_frames(capture))
     found = len(timeline.frames[host])

@@ -155,9 +155,9 @@ def _program_ended_text(event: ProgramEnded) -> str:
 def _wrote_text(event: ProgramWrote) -> str:
     text = event.data.decode(errors="replace").rstrip("\n")
     lines = text.split("\n")
-    more = f" (and {len(lines) - 1} lines more)" if len(lines) > 1 else ""
+    more = f" (and {len(lines) - 1} more lines)" if len(lines) > 1 else ""
     if event.cut:
-        more += " (it wrote more, which is not kept)"
+        more += " (it wrote more, which was not kept)"
     return f"program {event.program} {event.stream}: {lines[0].rstrip()}{more}"
 
 

@@ -197,7 +197,7 @@ def _lab_number(births: dict[str, _Birth]) -> int:
         word, birth.capture, _, _ = socket.recv_fds(birth.line, MESSAGE_SIZE, 1)
         if not word.isdigit():
             number, _, reason = word.decode().partition(":")
-            told = reason or "it ended at once"
+            told = reason or "it ended immediately"
             raise OSError(int(number or 0), f"host {host!r} could not be made: {told}")
         inodes.append(int(word))
     return inodes[0] % LABS

@@ -1,6 +1,6 @@
 """Altered copies of captured Ethernet frames that carry a TCP segment: rewritten, or damaged.
 
-Pure: octets in, octets out; the frame that was given is never changed. A rewritten segment gets the
+Pure: bytes in, bytes out; the frame that was given is never changed. A rewritten segment gets the
 checksum that is right for it (RFC 9293, section 3.1), so that its receiver cannot tell; a damaged
 one keeps the checksum of what it was, unless that is asked for.
 """
@@ -90,18 +90,18 @@ def _write_ttl(copy: bytearray, number: int) -> None:
     _U16.pack_into(copy, _IP_AT + 10, _checksum(bytes(copy[_IP_AT:end])))
 
 
-def damaged(frame: bytes, *, header: bool = False, mended: bool = False) -> bytes:
-    """The frame with one bit turned: in the payload's last octet, or in the window.
+def damaged(frame: bytes, *, header: bool = False, checksum_fixed: bool = False) -> bytes:
+    """The frame with one bit turned: in the payload's last byte, or in the window.
 
-    header: in the header in any case; a segment without payload has nothing else. mended: with a
-    checksum that is right again, so that nobody can tell. Raises as :func:`rewritten`.
+    header: in the header in any case; a segment without payload has nothing else. checksum_fixed:
+    the checksum is right again, so that nobody can tell. Raises as :func:`rewritten`.
     """
     headers, copy = _headers(frame), bytearray(frame)
     if header or headers.payload >= headers.end:
         copy[headers.options - 20 + _WINDOW_AT + 1] ^= 1
     else:
         copy[headers.end - 1] ^= 1
-    return with_right_checksum(bytes(copy)) if mended else bytes(copy)
+    return with_right_checksum(bytes(copy)) if checksum_fixed else bytes(copy)
 
 
 def has_payload(frame: bytes) -> bool:

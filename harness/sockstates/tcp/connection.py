@@ -15,7 +15,7 @@ from sockstates.tcp.segment import Address
 class Said(NamedTuple):
     """What following takes of a segment. `acknowledgement`: None without ACK; bits: its flags.
 
-    time: nanoseconds. window: as on the wire. length: octets of payload.
+    time: nanoseconds. window: as on the wire. length: bytes of payload.
     """
 
     time: int

@@ -1,7 +1,7 @@
-"""Segments that no honest stack sends: from tcpdump's notation, or scapy's layers, to octets.
+"""Segments that no honest stack sends: from tcpdump's notation, or scapy's layers, to bytes.
 
 What is not said is filled in as a real sender would have it: addresses, ports, a right checksum.
-Gives octets and sends nothing; what cannot be written so is a CraftingError that says what can.
+Gives bytes and sends nothing; what cannot be written so is a CraftingError that says what can.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class _Writer:
         wrong = next((each for each in said if each != length), None)
         if wrong is not None:
             raise CraftingError(
-                f"the segment is written with {wrong} octets, and payload=… has {length}"
+                f"the segment is written with {wrong} bytes, and payload=… has {length}"
             )
 
     def _value(self, number: Number | None, where: str) -> int:
@@ -132,7 +132,7 @@ class _Writer:
         return value
 
     def _option(self, written: ExpectedOption) -> tuple[Any, Any]:
-        """An option as scapy takes it: kind and octets."""
+        """An option as scapy takes it: kind and bytes."""
         if written.name == "sack":
             return SACK, self._blocks(written)
         form = _OPTIONS.get(written.name)
@@ -198,7 +198,7 @@ def packet_of(
         raise CraftingError(f"the outermost layer is TCP or {around.__name__}, not {whole.name}")
     _fill(whole, src=source.ip, dst=destination.ip)
     if len(options := bytes(scapy.TCP(options=segment.options))[20:]) > _MOST_OPTIONS:
-        raise CraftingError(f"the options take {len(options)} octets; there is room for 40")
+        raise CraftingError(f"the options take {len(options)} bytes; there is room for 40")
     return bytes(whole)
 
 

@@ -1,7 +1,7 @@
 """From a captured frame to a TCP segment, header by header with scapy's layers.
 
 Gives a Segment, None for anything that is not the start of a TCP segment, or raises Malformed;
-never another exception, whatever the octets are. Each layer is given its own header only, so that
+never another exception, whatever the bytes are. Each layer is given its own header only, so that
 scapy neither guesses at the payload by its port nor spends time on it. Never prints or warns.
 """
 
@@ -39,7 +39,7 @@ class Malformed(ValueError):
 
 
 class _Datagram(NamedTuple):
-    """What an IP packet carries: the octets captured, and how many there were on the wire."""
+    """What an IP packet carries: the bytes captured, and how many there were on the wire."""
 
     source: str
     destination: str
@@ -98,7 +98,7 @@ def _network(frame: bytes, link_type: int) -> tuple[bytes, int]:
         return frame, IPV4_TYPE if link_type == RAW_IPV4 else IPV6_TYPE
     layer, size, name = _link_layer(link_type)
     if len(frame) < size:
-        raise Malformed(f"{len(frame)} octets captured; {name} has {size}")
+        raise Malformed(f"{len(frame)} bytes captured; {name} has {size}")
     header = layer(frame[:size])
     if link_type in (BSD_LOOPBACK, OPENBSD_LOOPBACK):
         families = (int.from_bytes(frame[:4], order) for order in ("little", "big"))
@@ -109,7 +109,7 @@ def _network(frame: bytes, link_type: int) -> tuple[bytes, int]:
 
 
 def _link_layer(link_type: int) -> tuple[Any, int, str]:
-    """Scapy's layer for a link type, its octets and its name. Raises ValueError for another one."""
+    """Scapy's layer for a link type, its bytes and its name. Raises ValueError for another one."""
     ethernet = _layers().ethernet
     layers = {
         ETHERNET: (ethernet.Ether, 14, "an Ethernet header"),
@@ -127,7 +127,7 @@ def _after_tags(packet: bytes, kind: int) -> tuple[bytes, int]:
     """What VLAN tags carry, and its type."""
     while kind in VLAN_TYPES:
         if len(packet) < 4:
-            raise Malformed(f"{len(packet)} octets captured of a VLAN tag; it has 4")
+            raise Malformed(f"{len(packet)} bytes captured of a VLAN tag; it has 4")
         kind = getattr(_layers().ethernet.Dot1Q(packet[:4]), "type", 0)
         packet = packet[4:]
     return packet, kind
@@ -135,7 +135,7 @@ def _after_tags(packet: bytes, kind: int) -> tuple[bytes, int]:
 
 def _read_ipv4(packet: bytes) -> _Datagram | None:
     if len(packet) < _IPV4_HEADER:
-        raise Malformed(f"{len(packet)} octets captured of an IPv4 header; it has at least 20")
+        raise Malformed(f"{len(packet)} bytes captured of an IPv4 header; it has at least 20")
     header = _layers().ipv4.IP(packet[:_IPV4_HEADER])
     start = header.ihl * 4
     if header.version != 4 or start < _IPV4_HEADER:
@@ -151,7 +151,7 @@ def _read_ipv4(packet: bytes) -> _Datagram | None:
 
 def _read_ipv6(packet: bytes) -> _Datagram | None:
     if len(packet) < _IPV6_HEADER:
-        raise Malformed(f"{len(packet)} octets captured of an IPv6 header; it has 40")
+        raise Malformed(f"{len(packet)} bytes captured of an IPv6 header; it has 40")
     header = _layers().ipv6.IPv6(packet[:_IPV6_HEADER])
     if header.version != 6:
         raise Malformed(f"an IPv6 header of version {header.version}")
@@ -168,7 +168,7 @@ def _after_extensions(data: bytes, kind: int) -> int | None:
     position = 0
     while kind in _EXTENSIONS:
         if len(data) < position + 8:
-            raise Malformed(f"IPv6 extension header {kind} is cut off at octet {position}")
+            raise Malformed(f"IPv6 extension header {kind} is cut off at byte {position}")
         size = (data[position + 1] + 1) * 8
         if kind == _AUTHENTICATION:
             size = (data[position + 1] + 2) * 4  # RFC 4302, section 2.2
@@ -184,13 +184,13 @@ def _after_extensions(data: bytes, kind: int) -> int | None:
 def _read_tcp(datagram: _Datagram, time: int) -> Segment:
     data = datagram.data
     if len(data) < _TCP_HEADER:
-        raise Malformed(f"{len(data)} octets captured of a TCP header; it has at least 20")
+        raise Malformed(f"{len(data)} bytes captured of a TCP header; it has at least 20")
     header = _layers().ipv4.TCP(data[:_TCP_HEADER])
     start = header.dataofs * 4
     if start < _TCP_HEADER:
-        raise Malformed(f"the TCP header says it has {start} octets; the least is 20")
+        raise Malformed(f"the TCP header says it has {start} bytes; the least is 20")
     if start > len(data):
-        raise Malformed(f"the TCP header says it has {start} octets; {len(data)} are there")
+        raise Malformed(f"the TCP header says it has {start} bytes; {len(data)} are there")
     try:
         options = read_options(data[_TCP_HEADER:start])
     except ValueError as error:

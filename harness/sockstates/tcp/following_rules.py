@@ -125,7 +125,7 @@ def _marks(place: Place, said: Said) -> int:
 
 
 def _of_place(here: Direction, sequence: int, bits: int, length: int) -> int:
-    """Where it begins: behind a gap, or one octet too early as a keep-alive does."""
+    """Where it begins: behind a gap, or one byte too early as a keep-alive does."""
     if here.next is None:
         return 0
     ahead = sequence - here.next & MASK
@@ -180,7 +180,7 @@ def _of_sending_again(place: Place, said: Said) -> int:
     if length and there.acknowledged is not None and there.acknowledged - end & MASK < HALF:
         return SPURIOUS
     behind = 0 if here.next is None else here.next - sequence & MASK
-    # One octet before the next one, and more than that: what a probe tried, with new data.
+    # One byte before the next one, and more than that: what a probe tried, with new data.
     if not 0 < behind < HALF or (behind == 1 and length > 1):
         return 0
     asked_for = there.duplicates >= 2 and there.acknowledged == sequence

@@ -3,7 +3,7 @@
 The same reading as `dissect`, which has scapy's layers read each header and is the judge of this
 one in the tests. Here to follow captures of a million frames, of more link layers. Like there: a
 frame gives facts, None when it carries no start of a TCP segment, or raises Malformed; never
-another exception, whatever the octets are.
+another exception, whatever the bytes are.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Headers(NamedTuple):
 
     ends: source and destination address as on the wire, then both ports; the key of one direction
     of a connection. acknowledgement: as on the wire even without ACK. bits: the nine flags.
-    length: octets of payload on the wire, of which `missing` were not captured.
+    length: bytes of payload on the wire, of which `missing` were not captured.
     options, payload: where they start in the frame; end: where the frame's payload ends.
     """
 
@@ -131,7 +131,7 @@ def _text(ip: bytes) -> str:
 
 def _ethernet(frame: bytes) -> tuple[int, int]:
     if len(frame) < 14:
-        raise Malformed(f"{len(frame)} octets captured; an Ethernet header has 14")
+        raise Malformed(f"{len(frame)} bytes captured; an Ethernet header has 14")
     return _after_tags(frame, _U16.unpack_from(frame, 12)[0], 14)
 
 
@@ -139,7 +139,7 @@ def _after_tags(frame: bytes, kind: int, start: int) -> tuple[int, int]:
     """The type and start of what VLAN tags carry."""
     while kind in VLAN_TYPES:
         if len(frame) < start + 4:
-            raise Malformed(f"a VLAN tag is cut off at octet {start}")
+            raise Malformed(f"a VLAN tag is cut off at byte {start}")
         kind = _U16.unpack_from(frame, start + 2)[0]
         start += 4
     return kind, start
@@ -147,20 +147,20 @@ def _after_tags(frame: bytes, kind: int, start: int) -> tuple[int, int]:
 
 def _cooked(frame: bytes) -> tuple[int, int]:
     if len(frame) < 16:
-        raise Malformed(f"{len(frame)} octets captured; a Linux cooked header has 16")
+        raise Malformed(f"{len(frame)} bytes captured; a Linux cooked header has 16")
     return _after_tags(frame, _U16.unpack_from(frame, 14)[0], 16)
 
 
 def _cooked_2(frame: bytes) -> tuple[int, int]:
     if len(frame) < 20:
-        raise Malformed(f"{len(frame)} octets captured; a Linux cooked header v2 has 20")
+        raise Malformed(f"{len(frame)} bytes captured; a Linux cooked header v2 has 20")
     return _after_tags(frame, _U16.unpack_from(frame, 0)[0], 20)
 
 
 def _loopback(frame: bytes) -> tuple[int, int]:
     """Who wrote the file is not known, so the family is whichever order makes it a small number."""
     if len(frame) < 4:
-        raise Malformed(f"{len(frame)} octets captured; a loopback header has 4")
+        raise Malformed(f"{len(frame)} bytes captured; a loopback header has 4")
     family = min(int.from_bytes(frame[:4], "big"), int.from_bytes(frame[:4], "little"))
     return FAMILIES.get(family, 0), 4
 
@@ -186,7 +186,7 @@ LINK_LAYERS: Final[dict[int, Callable[[bytes], tuple[int, int]]]] = {
 def _read_ipv4(frame: bytes, start: int) -> Headers | None:
     captured = len(frame) - start
     if captured < 20:
-        raise Malformed(f"{captured} octets captured of an IPv4 header; it has at least 20")
+        raise Malformed(f"{captured} bytes captured of an IPv4 header; it has at least 20")
     first, total, fragment, protocol, ends = _IPV4.unpack_from(frame, start)
     size = (first & 15) * 4
     if first >> 4 != 4 or size < 20:
@@ -203,7 +203,7 @@ def _read_ipv4(frame: bytes, start: int) -> Headers | None:
 def _read_ipv6(frame: bytes, start: int) -> Headers | None:
     captured = len(frame) - start
     if captured < 40:
-        raise Malformed(f"{captured} octets captured of an IPv6 header; it has 40")
+        raise Malformed(f"{captured} bytes captured of an IPv6 header; it has 40")
     if frame[start] >> 4 != 6:
         raise Malformed(f"an IPv6 header of version {frame[start] >> 4}")
     length = _U16.unpack_from(frame, start + 4)[0] or captured - 40
@@ -218,7 +218,7 @@ def _extensions(data: bytes, kind: int) -> int | None:
     position = 0
     while kind in _EXTENSIONS:
         if len(data) < position + 8:
-            raise Malformed(f"IPv6 extension header {kind} is cut off at octet {position}")
+            raise Malformed(f"IPv6 extension header {kind} is cut off at byte {position}")
         size = (data[position + 1] + 1) * 8
         if kind == _AUTHENTICATION:
             size = (data[position + 1] + 2) * 4  # RFC 4302, section 2.2
@@ -232,16 +232,16 @@ def _extensions(data: bytes, kind: int) -> int | None:
 
 
 def _read_tcp(frame: bytes, ends: bytes, start: int, promised: int) -> Headers:
-    """`promised`: octets from the TCP header on that the IP header says there are."""
+    """`promised`: bytes from the TCP header on that the IP header says there are."""
     captured = max(min(len(frame) - start, promised), 0)
     if captured < 20:
-        raise Malformed(f"{captured} octets captured of a TCP header; it has at least 20")
+        raise Malformed(f"{captured} bytes captured of a TCP header; it has at least 20")
     ports, sequence, acknowledgement, flags, window, urgent = _TCP_FIELDS.unpack_from(frame, start)
     size = (flags >> 12) * 4
     if size < 20:
-        raise Malformed(f"the TCP header says it has {size} octets; the least is 20")
+        raise Malformed(f"the TCP header says it has {size} bytes; the least is 20")
     if size > captured:
-        raise Malformed(f"the TCP header says it has {size} octets; {captured} are there")
+        raise Malformed(f"the TCP header says it has {size} bytes; {captured} are there")
     return Headers(
         ends + ports,
         sequence,

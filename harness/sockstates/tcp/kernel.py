@@ -29,7 +29,7 @@ class Kernel:
         """
         found = re.match(r"(?:Linux )?v?(\d+)\.(\d+)(?![\d])", text)
         if not found:
-            raise UnknownKernel(f"{text!r} is no version of Linux; write it like 6.1 or 6.12")
+            raise UnknownKernel(f"{text!r} is not a version of Linux; write it like 6.1 or 6.12")
         version = int(found[1]), int(found[2])
         if version < OLDEST:
             raise UnknownKernel(

@@ -7,7 +7,7 @@ here.
 from typing import Final
 
 BSD_LOOPBACK: Final = 0
-"""LINKTYPE_NULL: four octets before the packet, its family in the order of the host's octets."""
+"""LINKTYPE_NULL: four bytes before the packet, its family in the order of the host's bytes."""
 ETHERNET: Final = 1
 """LINKTYPE_ETHERNET: Ethernet, and Linux's loopback device, which is framed like it."""
 RAW_IP: Final = 101
@@ -15,13 +15,13 @@ RAW_IP: Final = 101
 RAW_IP_IN_FILES: Final = (12, 14)
 """DLT_RAW of BSD and OpenBSD, which some programs write into files as it is."""
 OPENBSD_LOOPBACK: Final = 108
-"""LINKTYPE_LOOP: four octets before the packet, its family in network order."""
+"""LINKTYPE_LOOP: four bytes before the packet, its family in network order."""
 COOKED: Final = 113
-"""LINKTYPE_LINUX_SLL: what Linux gives for ``-i any``; 16 octets."""
+"""LINKTYPE_LINUX_SLL: what Linux gives for ``-i any``; 16 bytes."""
 RAW_IPV4: Final = 228
 RAW_IPV6: Final = 229
 COOKED_2: Final = 276
-"""LINKTYPE_LINUX_SLL2: the same as COOKED with the interface's number; 20 octets."""
+"""LINKTYPE_LINUX_SLL2: the same as COOKED with the interface's number; 20 bytes."""
 
 IPV4_TYPE: Final = 0x0800
 IPV6_TYPE: Final = 0x86DD

@@ -27,7 +27,7 @@ class Mark(enum.IntFlag):
     ACK_LOST_SEGMENT = enum.auto()
     """Acknowledges what was never captured."""
     KEEP_ALIVE = enum.auto()
-    """At most one octet, and it begins one before the next: asks whether the peer is there."""
+    """At most one byte, and it begins one before the next: asks whether the peer is there."""
     KEEP_ALIVE_ACK = enum.auto()
     ZERO_WINDOW = enum.auto()
     """Its sender has no room for data."""

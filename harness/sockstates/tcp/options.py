@@ -58,7 +58,7 @@ _LAYOUTS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One TCP option: IANA's kind, and the data after the kind and length octets."""
+    """One TCP option: IANA's kind, and the data after the kind and length bytes."""
 
     kind: int
     data: bytes = b""
@@ -148,10 +148,10 @@ _PRINTERS: Final[dict[int, Callable[[Option, int], str]]] = {
 
 
 def read_options(data: bytes) -> tuple[Option, ...]:
-    """The options in `data`, the octets between the fixed TCP header and the payload.
+    """The options in `data`, the bytes between the fixed TCP header and the payload.
 
-    What follows an end-of-options octet is padding and is left out (RFC 9293, section 3.1).
-    Raises ValueError, saying where, when a length octet is missing or points outside.
+    What follows an end-of-options byte is padding and is left out (RFC 9293, section 3.1).
+    Raises ValueError, saying where, when a length byte is missing or points outside.
     """
     options: list[Option] = []
     position = 0
@@ -166,8 +166,8 @@ def read_options(data: bytes) -> tuple[Option, ...]:
         length = data[position + 1] if position + 1 < len(data) else 0
         if not 2 <= length <= len(data) - position:
             raise ValueError(
-                f"TCP option {kind} at octet {position} of the options says length {length}, "
-                f"but a length is at least 2 and {len(data) - position} octets are left"
+                f"TCP option {kind} at byte {position} of the options says length {length}, "
+                f"but a length is at least 2 and {len(data) - position} bytes are left"
             )
         options.append(Option(kind, data[position + 2 : position + length]))
         position += length

@@ -57,7 +57,7 @@ class Segment:
     sequence, acknowledgement: absolute; `acknowledgement` is None when ACK is not set.
     window: as on the wire, not scaled.
     urgent: the urgent pointer, as on the wire even when URG is not set.
-    payload: the octets captured; `missing` is how many more the IP header promises.
+    payload: the bytes captured; `missing` is how many more the IP header promises.
     """
 
     time: int

@@ -1,6 +1,6 @@
 """Whether a frame is one that a line of tcpdump's notation describes, asked of every frame.
 
-Pure. What the line says of octets that lie in fixed places (who speaks to whom, flags, numbers that
+Pure. What the line says of bytes that lie in fixed places (who speaks to whom, flags, numbers that
 are known, the length) is a regular expression over the frame's beginning, which takes less than a
 microsecond. It never misses a frame; one that it finds is read as a segment, and compared.
 """
@@ -22,7 +22,7 @@ from sockstates.tcp.segment import FLAG_LETTERS, NO_FLAGS
 _TCP: Final = b"\x06"
 _TAGGED: Final = b"|".join(re.escape(kind.to_bytes(2, "big")) for kind in sorted(VLAN_TYPES))
 _HEADER_SIZES: Final = range(5, 16)
-"""Of a TCP header, in words of four octets: RFC 9293, section 3.1."""
+"""Of a TCP header, in words of four bytes: RFC 9293, section 3.1."""
 
 
 class Sieve:
@@ -81,7 +81,7 @@ class Sieve:
     def _length(self, more: int, distance: int) -> bytes:
         """The field of IP that says how long the packet is; 0 leaves it open.
 
-        more: octets that it counts beside TCP's; distance: octets from behind it to the size of the
+        more: bytes that it counts beside TCP's; distance: bytes from behind it to the size of the
         TCP header.
         """
         length = self._value(self._line.length)
@@ -96,7 +96,7 @@ class Sieve:
         return b"(?:%s)" % b"|".join([*choices, re.escape(bytes(2))])
 
     def _tcp(self) -> bytes:
-        """RFC 9293, section 3.1: what the line says of the header's first 16 octets."""
+        """RFC 9293, section 3.1: what the line says of the header's first 16 bytes."""
         line = self._line
         flags = b"." if line.flags == ANYTHING else re.escape(bytes([_bits(line.flags) & 0xFF]))
         return b"%s%s%s%s.%s%s" % (
@@ -125,7 +125,7 @@ def _one_of(addresses: Iterable[str], size: int) -> bytes:
 
 
 def _sizes_between(words: int) -> tuple[bytes, bytes]:
-    """The least and the largest octet whose upper half says that a header has so many words."""
+    """The least and the largest byte whose upper half says that a header has so many words."""
     return re.escape(bytes([words << 4])), re.escape(bytes([words << 4 | 15]))
 
 

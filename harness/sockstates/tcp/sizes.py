@@ -1,6 +1,6 @@
 """How much data a segment carries: from the path's MTU to what a SYN announces and a segment holds.
 
-Pure: octets in, octets out. RFC 9293, section 3.7.1: the maximum segment size announces how much
+Pure: bytes in, bytes out. RFC 9293, section 3.7.1: the maximum segment size announces how much
 data is taken without options; a sender takes from it what its options need.
 """
 
@@ -16,10 +16,10 @@ SMALLEST_MTU = {"ipv4": 68, "ipv6": 1280}
 
 
 def announced_mss(mtu: int, family: str) -> int:
-    """The MSS that a host with this MTU announces in its SYN (octets)."""
+    """The MSS that a host with this MTU announces in its SYN (bytes)."""
     return mtu - IP_HEADERS[family] - TCP_HEADER
 
 
 def most_data(mss: int) -> int:
-    """The most data (octets) in a segment to a peer that announced this MSS, with timestamps."""
+    """The most data (bytes) in a segment to a peer that announced this MSS, with timestamps."""
     return mss - TIMESTAMPS

@@ -117,7 +117,7 @@ NAMES: Final = {
 
 
 def option_names(level: int, number: int) -> tuple[str, str]:
-    """Level and option by name; the number itself where it is not known here."""
+    """Level and option by name; the number itself where it is not known yet."""
     known = LEVELS.get(level, str(level))
     return known, NAMES.get(known, {}).get(number, str(number))
 

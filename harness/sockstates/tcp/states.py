@@ -111,4 +111,4 @@ _BY_SPELLING: Final = {_plain(state): state for state in State} | _OTHER_SPELLIN
 def _unknown(text: str) -> str:
     meant = dict.fromkeys(_BY_SPELLING[each] for each in nearest(_plain(text), _BY_SPELLING))
     hint = f" Did you mean {' or '.join(meant)}?" if meant else ""
-    return f"{text!r} is no TCP state.{hint} The states are: {', '.join(State)}."
+    return f"{text!r} is not a TCP state.{hint} The states are: {', '.join(State)}."

@@ -190,7 +190,7 @@ def _right_sum(found: int, rest: int) -> int:
 
 
 def _reset_text(segment: Segment) -> str:
-    """The octets that an RST carries (RFC 9293, 3.5.2), in cat -v's letters."""
+    """The bytes that an RST carries (RFC 9293, 3.5.2), in cat -v's letters."""
     octets = segment.payload[:_MOST_OF_RESET]
     shown = "".join(map(_letter, octets))
     known = "" if not segment.missing else "!"

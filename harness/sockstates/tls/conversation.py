@@ -157,7 +157,7 @@ def read(segments: Iterable[Segment], client: Address, server: Address) -> Conve
 
 
 def conversations(segments: Sequence[Segment]) -> list[Conversation]:
-    """Every connection among these segments that is TLS from its first octets on."""
+    """Every connection among these segments that is TLS from its first bytes on."""
     pairs = _candidates(segments)
     placed = (
         (place, each)

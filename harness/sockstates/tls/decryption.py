@@ -180,7 +180,7 @@ def _read_key(path: Path) -> RSAPrivateKey:
         key = load_pem_private_key(path.read_bytes(), None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise CannotDecrypt(
-            f"{path} is no private key in PEM that can be read without a password: {error}"
+            f"{path} is not a private key in PEM that can be read without a password: {error}"
         ) from None
     if not isinstance(key, RSAPrivateKey):
         raise CannotDecrypt(f"{path} is no RSA key: nothing can have been encrypted for it")
@@ -214,7 +214,7 @@ def _premaster(conversation: Conversation, key: RSAPrivateKey, encrypted: bytes)
         premaster = key.decrypt(encrypted, PKCS1v15())
     except ValueError:
         premaster = b""
-    # A library that does not tell wrong padding gives random octets in its place.
+    # A library that does not tell wrong padding gives random bytes in its place.
     if len(premaster) != PREMASTER_SECRET_LENGTH or not premaster.startswith(version):
         raise CannotDecrypt(
             "what the client sent in ClientKeyExchange is no premaster secret that was encrypted "

@@ -61,7 +61,7 @@ def parse_script(text: str) -> Script:
         who, colon, what = line.partition(":")
         words = [word.strip() for word in what.split(",")]
         if who not in SIDES or not colon or not all(words):
-            raise ValueError(f"{line!r} is no line of a TLS exchange; write {EXAMPLE}")
+            raise ValueError(f"{line!r} is not a line of a TLS exchange; write {EXAMPLE}")
         found += [Said(who, word) for word in words]
     return Script(tuple(found), more)
 

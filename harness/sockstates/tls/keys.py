@@ -1,7 +1,7 @@
 """From the premaster secret to the keys of both directions, as TLS 1.2 computes them.
 
 RFC 5246 sections 5 (the PRF), 6.3 (the key block) and 8.1 (the master secret), RFC 7627 for the
-extended master secret. Pure: octets in, octets out. It knows the suites whose premaster secret is
+extended master secret. Pure: bytes in, bytes out. It knows the suites whose premaster secret is
 encrypted with the certificate's key (RSA key exchange) and whose cipher is AES; TLS 1.3 derives
 its keys in another way and is never done here.
 """
@@ -22,7 +22,7 @@ PREMASTER_SECRET_LENGTH: Final = 48
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A cipher suite, as far as the keys depend on it. Lengths are octets.
+    """A cipher suite, as far as the keys depend on it. Lengths are bytes.
 
     hash: the PRF's. mac: the hash of the records' own MAC; empty for GCM, which needs none.
     """
@@ -65,7 +65,7 @@ class DirectionKeys:
 
 
 def prf(suite: Suite, secret: bytes, label: bytes, seed: bytes, length: int) -> bytes:
-    """So many octets of TLS 1.2's pseudorandom function (RFC 5246, section 5)."""
+    """So many bytes of TLS 1.2's pseudorandom function (RFC 5246, section 5)."""
     blocks = b""
     for block in _p_hash(suite, secret, label + seed):
         blocks += block

@@ -1,7 +1,7 @@
 """The messages of a handshake while they are clear (RFC 8446, section 4; RFC 5246, section 7.4).
 
 A message may lie in several records, and a record may hold several messages. Messages are cut out
-here with their exact octets, as a transcript needs them; of their bodies only that is read which
+here with their exact bytes, as a transcript needs them; of their bodies only that is read which
 is the same for every key exchange.
 """
 
@@ -27,7 +27,7 @@ _HEADER: Final = 4
 class Message:
     """A handshake message.
 
-    raw: its octets with the header of four, as they are hashed. records: those it lies in.
+    raw: its bytes with the header of four, as they are hashed. records: those it lies in.
     """
 
     kind: int
@@ -90,11 +90,11 @@ def _length(data: bytes | bytearray) -> int:
 def _torn(data: bytes | bytearray, why: str) -> str:
     what = MESSAGES.get(data[0], f"handshake message {data[0]}")
     promised = f" of {_length(data)}" if len(data) >= _HEADER else ""
-    return f"{what} is cut off after {len(data)}{promised} octets: {why}"
+    return f"{what} is cut off after {len(data)}{promised} bytes: {why}"
 
 
 def read_certificates(body: bytes) -> tuple[bytes, ...]:
-    """Each certificate's DER octets, the sender's own first (RFC 5246, section 7.4.2).
+    """Each certificate's DER bytes, the sender's own first (RFC 5246, section 7.4.2).
 
     For TLS 1.2 and before; in TLS 1.3 the message is encrypted. Raises TlsError.
     """

@@ -138,5 +138,5 @@ SIGNATURES: Final = {
 
 
 def name(names: dict[int, str], number: int) -> str:
-    """The name of a number of two octets; ``0x1A1A`` for one that has none here."""
+    """The name of a number of two bytes; ``0x1A1A`` for one that has none here."""
     return names.get(number, f"0x{number:04X}")

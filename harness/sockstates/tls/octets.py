@@ -1,4 +1,4 @@
-"""Takes octets apart as RFC 8446, section 3, writes them: numbers, and vectors behind a length.
+"""Takes bytes apart as RFC 8446, section 3, writes them: numbers, and vectors behind a length.
 
 It never reads beyond what is there: a length that promises more is a `TlsError`.
 """
@@ -26,23 +26,23 @@ class Octets:
 
     @property
     def left(self) -> int:
-        """How many octets have not been taken."""
+        """How many bytes have not been taken."""
         return len(self._data) - self._position
 
     def take(self, count: int, field: str) -> bytes:
-        """The next `count` octets. Raises TlsError when there are fewer."""
+        """The next `count` bytes. Raises TlsError when there are fewer."""
         if count > self.left:
-            raise TlsError(f"{self._what}: {field} needs {count} octets; {self.left} are left")
+            raise TlsError(f"{self._what}: {field} needs {count} bytes; {self.left} are left")
         start = self._position
         self._position += count
         return self._data[start : self._position]
 
     def number(self, size: int, field: str) -> int:
-        """The next `size` octets as a number."""
+        """The next `size` bytes as a number."""
         return int.from_bytes(self.take(size, field), "big")
 
     def vector(self, size: int, field: str) -> bytes:
-        """What stands behind its own length, which has `size` octets."""
+        """What stands behind its own length, which has `size` bytes."""
         return self.take(self.number(size, f"the length of {field}"), field)
 
     def parts(self, size: int, field: str) -> Octets:
@@ -50,11 +50,11 @@ class Octets:
         return Octets(self.vector(size, field), f"{self._what}: {field}")
 
     def numbers(self, size: int, field: str) -> Iterator[int]:
-        """All that is left, as numbers of `size` octets."""
+        """All that is left, as numbers of `size` bytes."""
         while self.left:
             yield self.number(size, field)
 
     def end(self) -> None:
         """Raises TlsError when something is left."""
         if self.left:
-            raise TlsError(f"{self._what}: {self.left} octets are left at its end")
+            raise TlsError(f"{self._what}: {self.left} bytes are left at its end")

@@ -1,6 +1,6 @@
 """The protection of TLS 1.2 records, undone: AES in GCM (RFC 5288) and in CBC (RFC 5246, RFC 7366).
 
-Pure: a record's octets in, its plaintext out. What does not authenticate is never given out: a
+Pure: a record's bytes in, its plaintext out. What does not authenticate is never given out: a
 wrong key, a changed record and a wrong place in the order all end in NotAuthentic.
 """
 
@@ -53,7 +53,7 @@ class Protection:
     def _undo_gcm(self, header: bytes, fragment: bytes) -> bytes:
         length = len(fragment) - EXPLICIT_NONCE - TAG
         if length < 0:
-            raise NotAuthentic(f"{len(fragment)} octets are too few for a nonce and a tag")
+            raise NotAuthentic(f"{len(fragment)} bytes are too few for a nonce and a tag")
         nonce = self._keys.salt + fragment[:EXPLICIT_NONCE]
         associated = header + struct.pack("!H", length)
         try:
@@ -74,7 +74,7 @@ class Protection:
 
     def _undo_cbc(self, data: bytes) -> bytes:
         if len(data) < 2 * BLOCK or len(data) % BLOCK:
-            raise NotAuthentic(f"{len(data)} octets are no whole blocks of AES with an IV")
+            raise NotAuthentic(f"{len(data)} bytes are no whole blocks of AES with an IV")
         undoing = Cipher(AES(self._keys.key), CBC(data[:BLOCK])).decryptor()
         return undoing.update(data[BLOCK:]) + undoing.finalize()
 

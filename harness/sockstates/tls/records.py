@@ -24,7 +24,7 @@ LARGEST: Final = 2**14 + 2048
 """Octets of a fragment at most (RFC 5246, section 6.2.3; TLS 1.3 allows fewer)."""
 MAJOR: Final = 3
 LATEST: Final = 4
-"""The octets of every version from SSL 3.0 to TLS 1.3: 3, and this at most."""
+"""The bytes of every version from SSL 3.0 to TLS 1.3: 3, and this at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,8 @@ class Record:
 
     time: when it and all before it had been captured (ns), so that it could be read; position: the
     place, in what was given, of the segment with which that was so. version: the one in the record,
-    0x0303 for TLS 1.2 and 1.3 alike. start: its first octet in the stream. segments: those that
-    carried it, the one with its first octet first. encrypted: whether its fragment is protected.
+    0x0303 for TLS 1.2 and 1.3 alike. start: its first byte in the stream. segments: those that
+    carried it, the one with its first byte first. encrypted: whether its fragment is protected.
     number: the sequence number that it has under its direction's keys (RFC 5246, section 6.1): from
     0 after each ChangeCipherSpec. In TLS 1.3, where only who has the keys sees them change, from 0
     at the first protected record: less the number of its handshake records, for what comes after
@@ -58,12 +58,12 @@ class Record:
 
     @property
     def end(self) -> int:
-        """The octet of the stream after its last one."""
+        """The byte of the stream after its last one."""
         return self.start + HEADER + len(self.fragment)
 
     @property
     def header(self) -> bytes:
-        """Its first five octets as they were on the wire: what TLS 1.3 authenticates with it."""
+        """Its first five bytes as they were on the wire: what TLS 1.3 authenticates with it."""
         kind, version = self.content_type.to_bytes(1, "big"), self.version.to_bytes(2, "big")
         return kind + version + len(self.fragment).to_bytes(2, "big")
 
@@ -93,7 +93,7 @@ class Alert:
 
 
 def is_record(header: bytes) -> bool:
-    """Whether these octets, as many as there are, can begin a record."""
+    """Whether these bytes, as many as there are, can begin a record."""
     kind, major, minor = header[:1], header[1:2], header[2:3]
     return (
         (not kind or kind[0] in CONTENT_TYPES)
@@ -105,7 +105,7 @@ def is_record(header: bytes) -> bool:
 def begins_handshake(data: bytes) -> bool:
     """Whether a stream begins with a handshake record that holds a ClientHello or ServerHello.
 
-    The first six octets say it; of fewer octets nothing is said.
+    The first six bytes say it; of fewer bytes nothing is said.
     """
     return (
         len(data) > HEADER and data[0] == HANDSHAKE and is_record(data) and data[HEADER] in (1, 2)
@@ -139,16 +139,16 @@ def cut(stream: Stream) -> tuple[list[Record], str]:
 
 
 def _problem(stream: Stream, here: int, header: bytes, length: int) -> str:
-    """Why no whole record lies at octet `here`; empty where one does."""
-    where = f"octet {here} of the stream"
+    """Why no whole record lies at byte `here`; empty where one does."""
+    where = f"byte {here} of the stream"
     if not is_record(header):
         return f"no TLS record begins at {where}: {header.hex(' ')}"
     if len(header) == HEADER and length > LARGEST:
-        return f"the record at {where} says it has {length} octets; {LARGEST} are the most"
+        return f"the record at {where} says it has {length} bytes; {LARGEST} are the most"
     had = len(stream.data) - here
     if len(header) == HEADER and had >= HEADER + length:
         return ""
-    text = f"the record at {where} is cut off: {had} of its octets are there"
+    text = f"the record at {where} is cut off: {had} of its bytes are there"
     text += f", of {HEADER + length}" if len(header) == HEADER else ""
     return f"{text}; {stream.gap}" if stream.gap else text
 

@@ -1,8 +1,8 @@
-"""One direction of a TCP connection as the stream of octets that it carried.
+"""One direction of a TCP connection as the stream of bytes that it carried.
 
-Retransmissions, overlaps and reordering are put right; of octets that were sent twice the first
-copy of the lowest segment counts. Where octets are missing the stream ends, and says so. It knows
-nothing of what the octets mean.
+Retransmissions, overlaps and reordering are put right; of bytes that were sent twice the first
+copy of the lowest segment counts. Where bytes are missing the stream ends, and says so. It knows
+nothing of what the bytes mean.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """The octets from the beginning on, without a gap.
+    """The bytes from the beginning on, without a gap.
 
-    complete: whether the segments had no more octets than these. whole: whether its SYN was seen,
-    so that the first octet is the connection's first. spans: every segment with payload, by place.
+    complete: whether the segments had no more bytes than these. whole: whether its SYN was seen,
+    so that the first byte is the connection's first. spans: every segment with payload, by place.
     """
 
     data: bytes
@@ -52,7 +52,7 @@ class Stream:
     """Why it ends before its end; empty when it does not."""
 
     def carriers(self, start: int, end: int) -> tuple[Piece, ...]:
-        """The pieces that carried the octets from `start` to `end`, in the stream's order."""
+        """The pieces that carried the bytes from `start` to `end`, in the stream's order."""
         first = bisect_right(self.pieces, start, key=lambda piece: piece.start) - 1
         after = bisect_left(self.pieces, end, key=lambda piece: piece.start)
         return self.pieces[max(first, 0) : after]
@@ -91,10 +91,10 @@ def _joined(spans: list[Span], *, whole: bool) -> Stream:
 
 
 def _gap(spans: list[Span], here: int) -> str:
-    """Why nothing is known from octet `here` on, where segments had more than that."""
+    """Why nothing is known from byte `here` on, where segments had more than that."""
     if max((span.end for span in spans), default=0) <= here:
         return ""
     if any(span.start <= here < span.end for span in spans):
-        return f"the capture kept only a part of the segment with octet {here} of the stream"
+        return f"the capture kept only a part of the segment with byte {here} of the stream"
     later = min(span.start for span in spans if span.start > here)
-    return f"octets {here} to {later - 1} of the stream are not in the capture"
+    return f"bytes {here} to {later - 1} of the stream are not in the capture"

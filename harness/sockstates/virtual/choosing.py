@@ -45,7 +45,7 @@ def choose(version: str | None, source: Path | None, say: Callable[[str], None])
     """
     if version not in (None, NEWEST) and not kernels.VERSION.fullmatch(version or ""):
         raise SourceMissing(
-            f"`{version}` is no version: one is written as in 6.12, or it is `{NEWEST}`.\n"
+            f"`{version}` is not a version: write it like 6.12, or `{NEWEST}`.\n"
             "What there is: sockstates kernel list --available"
         )
     if source is not None:

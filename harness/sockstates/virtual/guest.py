@@ -173,7 +173,8 @@ class Guest:
             (self.folder.parent, full(self.folder)),
         ):
             if lacks:
-                return f"died: {folder} is full.\nMake room there, or set TMPDIR to another folder."
+                free = "Free some space there, or set TMPDIR to another folder."
+                return f"died: {folder} is full.\n{free}"
         with suppress(FileNotFoundError, IndexError):
             failure = (self.folder / init.FAILURE).read_text().strip().splitlines()[-1]
             return f"could not prepare for the command:\n  {failure}\n{_anew(self.kernel)}"

@@ -84,7 +84,7 @@ CHANGES = (
     Change(
         "arch/um/kernel/time.c",
         "computing takes no time, but no two readings of the clock are equal: what happens first "
-        "has the earlier stamp, also in interrupts, where UML's clock stands still",
+        "has the earlier stamp, also in interrupts, where UML's clock does not advance",
         "\t\treturn time_travel_time / TIMER_MULTIPLIER;\n",
         "\t\t{\n"
         "\t\t\tstatic u64 latest;\n\n"

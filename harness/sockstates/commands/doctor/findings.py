@@ -1,4 +1,4 @@
-"""From facts to findings: what is well, what is lacking and how to mend it. Pure."""
+"""From facts to findings: what is well, what is lacking and how to fix it. Pure."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the doctor's page, with the command lines that mend it."""
+    """One line of the doctor's page, with the command lines that fix it."""
 
     verdict: Verdict
     subject: str
     text: str
-    mend: tuple[str, ...] = ()
+    fix: tuple[str, ...] = ()
 
 
 def examine(facts: Facts) -> list[Finding]:
-    """Everything there is to say, in the order in which it is to be mended."""
+    """Everything there is to say, in the order in which it is to be fixed."""
     found = [_python(facts), *_packages(facts), _you(facts)]
     if facts.trial is not None:
         found += _lab(facts, facts.trial)
@@ -78,8 +78,8 @@ def _packages(facts: Facts) -> Iterator[Finding]:
     needed = [name for name in missing if name not in optional]
     if needed:
         text = f"missing: {', '.join(needed)}; without them no lab can be tried"
-        mend = ("pip install tox && tox -e doctor",)
-        yield Finding(Verdict.LACKING, "packages", text, mend)
+        fix = ("pip install tox && tox -e doctor",)
+        yield Finding(Verdict.LACKING, "packages", text, fix)
         return
     yield Finding(Verdict.WELL, "packages", ", ".join(present))
     if missing:

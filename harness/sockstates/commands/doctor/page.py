@@ -31,7 +31,7 @@ def _paragraph(finding: Finding, width: int) -> Iterator[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
-    for command in finding.mend:
+    for command in finding.fix:
         yield from _fix(command, width)
 
 

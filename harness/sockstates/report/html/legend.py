@@ -62,7 +62,7 @@ def _entries(scene: Scene) -> Iterator[tuple[list[Markup], str]]:
         comb = tag("path", d="M54 3h-8V14h8", class_="tie")
         yield (
             [tag("g", shaft, head, class_="segment again"), comb],
-            "the same octets sent again, tied to their first",
+            "the same bytes sent again, tied to their first",
         )
     if any(sent.loss is not None for sent in shown):
         broken = tag("line", x1=2, y1=9, x2=32, y2=9, class_="shaft")

@@ -241,7 +241,7 @@ class Agent:
     def do_fault(self, what: str, arguments: tuple[Any, ...]) -> Any:
         """A method of the wire's :class:`Faults`."""
         if self._faults is None:
-            raise LookupError(f"{self._name} is no wire")
+            raise LookupError(f"{self._name} is not a wire")
         return getattr(self._faults, what)(*arguments)
 
     def do_watch_conntrack(self) -> str:

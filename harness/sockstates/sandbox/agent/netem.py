@@ -134,7 +134,7 @@ def _told(found: dict[int, bytes]) -> Told:
 
 
 def _further(emulation: Emulation) -> bytes:
-    """The attributes behind the fixed settings: nanoseconds, and octets per second."""
+    """The attributes behind the fixed settings: nanoseconds, and bytes per second."""
     octets = round((emulation.rate or 0) / 8)
     wishes = (
         (LATENCY64, _nanoseconds(emulation.delay)),

@@ -294,7 +294,7 @@ class Sockets:
 
         def value() -> Any:
             if not begun:
-                raise SocketInUseError(errno.EALREADY, f"{name}: an earlier call still waits")
+                raise SocketInUseError(errno.EALREADY, f"{name}: an earlier call is still waiting")
             return begun[0].value()
 
         return Later(ready, value)

@@ -45,7 +45,7 @@ class Wish:
     seconds: float = 0.0
     copies: int = 1
     header: bool = False
-    mended: bool = False
+    checksum_fixed: bool = False
     numbers: Mapping[str, int] = field(default_factory=dict)
     flags: str | None = None
     without: tuple[str, ...] = ()
@@ -193,9 +193,11 @@ class Faults:
             self._tell(fault, passing, "duplicated", detail=words)
             copies = [passing.frame] * (1 + wish.copies)
         elif wish.action == "corrupt":
-            action = "rewritten" if wish.mended else "damaged"
+            action = "rewritten" if wish.checksum_fixed else "damaged"
             self._tell(fault, passing, action, detail=_damage_text(wish, passing.frame))
-            copies = [damaged(passing.frame, header=wish.header, mended=wish.mended)]
+            copies = [
+                damaged(passing.frame, header=wish.header, checksum_fixed=wish.checksum_fixed)
+            ]
         else:
             altered = rewritten(
                 passing.frame, numbers=wish.numbers, flags=wish.flags, without=wish.without
@@ -214,7 +216,7 @@ class Faults:
                 self._end_by_itself(fault)
 
     def _end_by_itself(self, fault: _Fault) -> None:
-        """What a hold waited for has passed: nobody but the wire knows when."""
+        """What a hold waited for has passed: only the wire knows when."""
         if fault.number in self._faults:
             text, chosen = fault.wish.text, fault.chosen
             self._record(RuleChanged(time.time_ns(), self._host, text, "released", chosen))

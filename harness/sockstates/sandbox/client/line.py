@@ -70,11 +70,11 @@ class Line:
         self.lab.pump_until(lambda: number in self._answers or self.gone, ANSWER_LIMIT)
         if number not in self._answers:
             raise HostGone(
-                f"host {self.host!r} does not answer any more ({request}): its agent "
+                f"host {self.host!r} did not answer ({request}): its agent "
                 + (
-                    "has ended. What it wrote on standard error says why."
+                    "has ended. See what it wrote on standard error."
                     if self.gone
-                    else f"is silent for {ANSWER_LIMIT:g} s"
+                    else f"has not answered for {ANSWER_LIMIT:g} s"
                 )
             )
         result, error = self._answers.pop(number)

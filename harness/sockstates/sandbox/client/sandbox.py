@@ -38,7 +38,7 @@ class Sandbox:
     def __init__(self, *, tracepoints: bool = True, ring: int = 0) -> None:
         """Without `tracepoints` the kernel's own word on states is not asked for.
 
-        `ring` octets has each processor's ring for it; 0: as many as the machine's size suggests.
+        `ring` bytes has each processor's ring for it; 0: as many as the machine's size suggests.
         """
         self._labs = count(1)
         self._tracepoints, self._ring = tracepoints, ring
@@ -133,7 +133,7 @@ class Sandbox:
         if not data:
             raise LabError(
                 f"the sandbox ended unexpectedly (exit status {self._process.wait()}); "
-                "what it wrote on standard error says why"
+                "see what it wrote on standard error"
             )
         answer = pickle.loads(data)
         if _is_refusal(answer):
@@ -163,6 +163,6 @@ def _reason(error: Exception) -> str:
 
 def _advice(error: OSError) -> str:
     return (
-        f"this process may not make a lab: {_reason(error)}.\n"
+        f"this process is not allowed to make a lab: {_reason(error)}.\n"
         "Run `sockstates doctor`: it says which permission is missing and how to give it."
     )

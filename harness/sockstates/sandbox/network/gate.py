@@ -173,7 +173,9 @@ def sysctl_path(name: str) -> str:
     """The file of a network sysctl: ``net.ipv4.tcp_syn_retries``; ``net.`` may be left out."""
     parts = name.removeprefix("net.").split(".")
     if not all(re.fullmatch(r"[A-Za-z0-9_-]+", part) for part in parts):
-        raise ValueError(f"{name!r} is no name of a sysctl; an example is net.ipv4.tcp_syn_retries")
+        raise ValueError(
+            f"{name!r} is not the name of a sysctl; an example is net.ipv4.tcp_syn_retries"
+        )
     return f"{SYSCTLS}/{'/'.join(parts)}"
 
 

@@ -1,7 +1,7 @@
 """Entering new namespaces: unshare(2), setns(2), mount(2) through the C library.
 
 Python has ``os.unshare`` from 3.12 only. Nothing here decides anything; errors are ``OSError``
-with the name of the call, so that the caller can say what is missing and how to mend it.
+with the name of the call, so that the caller can say what is missing and how to fix it.
 """
 
 from __future__ import annotations

@@ -82,16 +82,19 @@ def way_out(made: Plan, host: str, address: str) -> tuple[Interface, str]:
 def check_names(hosts: tuple[str, ...]) -> None:
     """Raise :class:`TopologyError` for a set of host names that a lab cannot have."""
     if len(hosts) < 2:
-        raise TopologyError(f"a lab has two hosts or more, not {len(hosts)}: {hosts!r}")
+        raise TopologyError(f"a lab has at least two hosts, not {len(hosts)}: {hosts!r}")
     for name in hosts:
         if not _HOST_NAME.fullmatch(name):
             raise TopologyError(
-                f"{name!r} is no host name: a small letter first, then small letters, digits, '-'"
+                f"{name!r} is not a host name: a lower-case letter first, then lower-case "
+                "letters, digits, '-'"
             )
         if name in (ROUTER, SWITCH, WIRE):
-            raise TopologyError(f"{name!r} is the name of what lies between the hosts; use another")
+            raise TopologyError(
+                f"{name!r} is reserved for what lies between the hosts; use another name"
+            )
     if len(set(hosts)) != len(hosts):
-        raise TopologyError(f"each host once: {hosts!r}")
+        raise TopologyError(f"each host may be named only once: {hosts!r}")
 
 
 def host_names(
@@ -133,7 +136,7 @@ def _addresses(number: int, position: int, network: int = 0) -> tuple[str, str]:
 
 
 def number_in_addresses(number: int) -> tuple[bytes, bytes]:
-    """The octets in which lab `number` shows in its IPv4 and in its IPv6 addresses."""
+    """The bytes in which lab `number` shows in its IPv4 and in its IPv6 addresses."""
     ipv4, ipv6 = (ip_address(text).packed for text in _addresses(number, 1))
     return ipv4[:3], ipv6[:4]
 
@@ -180,7 +183,7 @@ def _through_switch(hosts: tuple[str, ...], number: int) -> Plan:
 
 def _through_router(hosts: tuple[str, ...], number: int) -> Plan:
     if len(hosts) > 4:
-        raise TopologyError(f"a router has room for four hosts, not {len(hosts)}")
+        raise TopologyError(f"a router joins at most four hosts, not {len(hosts)}")
     cables: list[tuple[Interface, Interface]] = []
     for network, name in enumerate(hosts):
         router4, router6 = _addresses(number, 1, network)

@@ -12,7 +12,7 @@ from sockstates.sandbox.rules.rule import Family, Insert, Rule
 
 
 class Count(NamedTuple):
-    """What a rule matched: packets, and the octets of their IP packets."""
+    """What a rule matched: packets, and the bytes of their IP packets."""
 
     packets: int = 0
     bytes: int = 0

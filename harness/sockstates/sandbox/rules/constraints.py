@@ -42,7 +42,7 @@ def _target(rule: Rule) -> Problem | None:
     if rule.target is not None and rule.target not in TARGETS[rule.table]:
         return Problem(
             "target",
-            f"{rule.target} cannot stand in the table {rule.table}",
+            f"{rule.target} cannot be used in the table {rule.table}",
             f"Supported: {in_words(TARGETS)}.",
         )
     if rule.target == "DNAT" and rule.to is None:
@@ -56,13 +56,13 @@ def _target(rule: Rule) -> Problem | None:
 def _interfaces(rule: Rule) -> Problem | None:
     if rule.chain == "OUTPUT" and rule.in_interface is not None:
         return Problem(
-            "in_interface", "-i cannot stand in OUTPUT", "What goes out has only -o: type -o."
+            "in_interface", "-i cannot be used in OUTPUT", "Outgoing packets have only -o: type -o."
         )
     if rule.chain in ("INPUT", "PREROUTING") and rule.out_interface is not None:
         return Problem(
             "out_interface",
-            f"-o cannot stand in {rule.chain}",
-            "What comes in has only -i: type -i.",
+            f"-o cannot be used in {rule.chain}",
+            "Incoming packets have only -i: type -i.",
         )
     return None
 
@@ -73,15 +73,13 @@ def _never(rule: Rule) -> Problem | None:
         return Problem("protocol", "`! -p all` matches nothing", "Name one protocol.")
     for about, peer in (("source", rule.source), ("destination", rule.destination)):
         if _is_nothing(peer):
-            return Problem(about, "the negation of every address matches nothing", "Take it away.")
+            return Problem(about, "the negation of every address matches nothing", "Remove it.")
     for about, interface in (
         ("in_interface", rule.in_interface),
         ("out_interface", rule.out_interface),
     ):
         if interface is not None and interface.negated and interface.name == "+":
-            return Problem(
-                about, "the negation of every interface matches nothing", "Take it away."
-            )
+            return Problem(about, "the negation of every interface matches nothing", "Remove it.")
     return None
 
 

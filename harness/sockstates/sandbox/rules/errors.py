@@ -70,6 +70,6 @@ def _hint(number: int) -> str:
         " nft_chain_nat, nft_nat, nft_redir).",
         errno_names.EOPNOTSUPP: "This kernel lacks nf_tables, or a part of it that the rule needs.",
         errno_names.EAFNOSUPPORT: "This kernel has no nf_tables for that IP version.",
-        errno_names.ETIMEDOUT: "No answer came from the kernel.",
+        errno_names.ETIMEDOUT: "The kernel did not answer.",
     }
     return hints.get(number, "`nft list ruleset` in the host shows what is in force.")

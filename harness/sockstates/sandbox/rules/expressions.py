@@ -5,7 +5,7 @@ nf_tables is the kernel's present packet filter, and what iptables itself is bui
 comparison that fails ends the rule. The order here is iptables': the cheap fields of the line, the
 matches as they were typed, the counter, the verdict. So the counter counts what matched.
 
-Numbers are compared as octets: what the kernel loads in its own byte order (lengths, random
+Numbers are compared as bytes: what the kernel loads in its own byte order (lengths, random
 numbers) is turned into network order first where greater and less must mean something.
 """
 
@@ -93,7 +93,7 @@ def _octets(value: bytes) -> dict[str, Any]:
 
 
 def compare(value: bytes, negated: bool = False) -> Expression:
-    """End the rule unless the register holds these octets (or if it does)."""
+    """End the rule unless the register holds these bytes (or if it does)."""
     return _compare_by(_UNEQUAL if negated else _EQUAL, value)
 
 
@@ -122,7 +122,7 @@ def _mask(mask: bytes) -> Expression:
 
 
 def meta(key: int) -> Expression:
-    """Load what the kernel knows of the packet beside its octets: nft(8), META EXPRESSIONS."""
+    """Load what the kernel knows of the packet beside its bytes: nft(8), META EXPRESSIONS."""
     return expression("meta", dreg=_REGISTER, key=key)
 
 

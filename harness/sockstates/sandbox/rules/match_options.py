@@ -177,7 +177,7 @@ def _finish_statistic(draft: MatchDraft) -> Match:
     every, packet = draft.value("every"), draft.value("packet", 0)
     if packet >= every:
         raise IncompleteMatchError(
-            f"of every {every} packets none is numbered {packet}",
+            f"no packet out of every {every} is numbered {packet}",
             f"Packets are counted from 0: type --packet 0 to --packet {every - 1}.",
             draft.given["packet"].word,
         )

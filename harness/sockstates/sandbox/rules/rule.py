@@ -137,7 +137,7 @@ class LimitMatch:
 
 @dataclass(frozen=True, slots=True)
 class LengthMatch:
-    """``-m length``: the IP packet's length in octets, its header included; inclusive range."""
+    """``-m length``: the IP packet's length in bytes, its header included; inclusive range."""
 
     low: int
     high: int

@@ -110,12 +110,12 @@ class _Line:
         name = self._name(word)
         if name in COMMANDS:
             if negated:
-                raise self.refusal(word, f"`!` cannot stand before {name}", "Take the `!` away.")
+                raise self.refusal(word, f"`!` cannot come before {name}", "Remove the `!`.")
             self._command(Word(name, word.start, word.end))
             return
         option, held = self._option(word, name)
         if negated and not option.invertible:
-            raise self.refusal(word, f"`!` cannot stand before {name}", "Take the `!` away.")
+            raise self.refusal(word, f"`!` cannot come before {name}", "Remove the `!`.")
         self._store(Word(name, word.start, word.end), option, held, negated)
 
     def next_word(self, after: Word | None, what: str) -> Word:
@@ -161,7 +161,7 @@ class _Line:
         if owners:
             ways = {"tcp": "-p tcp", "udp": "-p udp"}
             how = " or ".join(f"`{ways.get(owner, f'-m {owner}')}`" for owner in owners)
-            return self.refusal(word, f"{name} is not known here", f"Put {how} before it.")
+            return self.refusal(word, f"{name} is not known yet", f"Put {how} before it.")
         if not name.startswith("-"):
             if self.command is None and self.words[0] is word:
                 return self.refusal(
@@ -169,7 +169,7 @@ class _Line:
                     f"{name!r} is no command",
                     "Begin with -A, -I, -D, -F or -P: -A INPUT -j DROP.",
                 )
-            return self.refusal(word, f"{name!r} stands where an option should", supported(name))
+            return self.refusal(word, f"{name!r} is where an option should be", supported(name))
         return self.refusal(word, f"{name} is not supported", supported(name))
 
     def _store(self, word: Word, option: Option, held: dict[str, Given], negated: bool) -> None:
@@ -178,15 +178,13 @@ class _Line:
             self.drafts.append(MatchDraft(read[0], word))
             return
         if option.key in held:
-            raise self.refusal(
-                word, f"{word.text} says a second time what is said", "Keep one of them."
-            )
+            raise self.refusal(word, f"{word.text} is given twice", "Keep one of them.")
         held[option.key] = Given(read, negated, word)
 
     def _value(self, option: Word, reader: Reader, what: str) -> Any:
         word = self.next_word(option, what)
         if word.text == "!":
-            raise self.refusal(word, "`!` stands after its option", f"Write `! {option.text}`.")
+            raise self.refusal(word, "`!` comes after its option", f"Write `! {option.text}`.")
         return self._read(word, reader)
 
     def _read(self, word: Word, reader: Reader) -> Any:
@@ -198,7 +196,7 @@ class _Line:
     def _command(self, word: Word) -> None:
         if self.command is not None:
             raise self.refusal(
-                word, f"{word.text} after {self.command.text}", "Type one command a line."
+                word, f"{word.text} after {self.command.text}", "Type one command per line."
             )
         self.command = word
         self.arguments = tuple(_COMMAND_ARGUMENTS[COMMANDS[word.text]](self, word))
@@ -260,9 +258,7 @@ class _Line:
     def _nothing_else(self, command: str) -> None:
         rest = [given.word for key, given in self.given.items() if key != "table"]
         for word in rest + [draft.word for draft in self.drafts]:
-            raise self.refusal(
-                word, f"{command} takes no {word.text} here", f"Take {word.text} away."
-            )
+            raise self.refusal(word, f"{command} takes no {word.text} here", f"Remove {word.text}.")
 
     def _rule(self) -> Rule:
         protocol = self._made("protocol", Protocol)

@@ -126,7 +126,7 @@ class Table:
         """
         placed = self._chains.by_identity(identity)
         if not self._chains.holds(placed):
-            raise RuleNotFoundError(f"{placed.line!r} was deleted: apply it anew")
+            raise RuleNotFoundError(f"{placed.line!r} was deleted: apply it again")
         if not placed.handles:
             self._put_in(placed)
 

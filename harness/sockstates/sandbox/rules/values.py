@@ -160,7 +160,7 @@ def ports(text: str, transport: str) -> tuple[int, int]:
     first = _port(low, transport) if low else 0
     last = _port(high, transport) if high else 65535
     if first > last:
-        raise BadValueError(f"the range {text} runs backwards", f"Type {last}:{first}.")
+        raise BadValueError(f"the range {text} is the wrong way round", f"Type {last}:{first}.")
     return first, last
 
 
@@ -184,7 +184,7 @@ def port_range(low: int, high: int, negated: bool) -> Ports | None:
 
 
 def flags(text: str) -> int:
-    """Read a comma list of TCP flags, as bits of the header's octet 13 (RFC 9293, 3.1)."""
+    """Read a comma list of TCP flags, as bits of the header's byte 13 (RFC 9293, 3.1)."""
     bits = 0
     for name in text.split(","):
         if name.upper() not in _FLAG_WORDS:
@@ -249,21 +249,21 @@ def _coarsest(period: int) -> tuple[int, Literal["sec", "min", "hour", "day"]]:
 
 
 def lengths(text: str) -> tuple[int, int]:
-    """Read ``length``, ``low:high``, ``low:`` or ``:high``, in octets."""
+    """Read ``length``, ``low:high``, ``low:`` or ``:high``, in bytes."""
     low, colon, high = text.partition(":")
     first = number(low or "0", 0, 65535, "a packet length") if low or colon else None
     last = number(high or "65535", 0, 65535, "a packet length") if colon else first
     if first is None or last is None:
         raise BadValueError("an empty packet length", "Type a length such as 1400 or 100:200.")
     if first > last:
-        raise BadValueError(f"the range {text} runs backwards", f"Type {last}:{first}.")
+        raise BadValueError(f"the range {text} is the wrong way round", f"Type {last}:{first}.")
     return first, last
 
 
 def comment(text: str) -> str:
-    """Read a comment, which must fit beside the rule in the kernel (254 octets)."""
+    """Read a comment, which must fit beside the rule in the kernel (254 bytes)."""
     if len(text.encode("utf-8", "surrogatepass")) > 254 or not text.isprintable():
-        raise BadValueError("the comment does not fit", "Type up to 254 octets of printable text.")
+        raise BadValueError("the comment does not fit", "Type at most 254 bytes of printable text.")
     return text
 
 

@@ -28,7 +28,7 @@ class FormatError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """Where a field lies in a record: octets from its beginning, octets long."""
+    """Where a field lies in a record: bytes from its beginning, bytes long."""
 
     offset: int
     size: int
@@ -50,7 +50,7 @@ class EventFormat:
         return tuple(name for name in names if name not in self.fields)
 
     def number_in(self, record: bytes, name: str) -> int:
-        """The number in a field, in this machine's order of octets; 0 without such a field."""
+        """The number in a field, in this machine's order of bytes; 0 without such a field."""
         place = self.fields.get(name)
         if place is None:
             return 0
@@ -58,7 +58,7 @@ class EventFormat:
         return int.from_bytes(octets, sys.byteorder, signed=place.signed)
 
     def octets_in(self, record: bytes, name: str) -> bytes:
-        """The octets of a field; none without such a field."""
+        """The bytes of a field; none without such a field."""
         place = self.fields.get(name)
         return b"" if place is None else record[place.offset : place.offset + place.size]
 

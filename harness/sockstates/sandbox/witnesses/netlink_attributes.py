@@ -1,6 +1,6 @@
 """Netlink messages taken apart: a datagram into messages, a message into its attributes.
 
-Written on bare octets because a witness reads hundreds of them a second. Reads only what it is
+Written on bare bytes because a witness reads hundreds of them a second. Reads only what it is
 given; opens nothing. netlink(7), linux/netlink.h, linux/netfilter/nfnetlink.h.
 """
 

@@ -35,9 +35,9 @@ SETTLE_LIMIT = 5000
 
 _RING = struct.Struct("=IIIIIII")
 _BLOCK: Final = struct.Struct("=8xIIII")
-"""Of a block: status, number of frames, offset of the first one, octets in use."""
+"""Of a block: status, number of frames, offset of the first one, bytes in use."""
 _FRAME = struct.Struct("=IIIIIIHH20xHHiHBB8s")
-"""Of a frame: offset of the next, seconds, nanoseconds, octets kept, octets, status, offset of the
+"""Of a frame: offset of the next, seconds, nanoseconds, bytes kept, bytes, status, offset of the
 link layer; then sockaddr_ll: protocol, interface's index, kind of link, kind of packet, address."""
 _NUMBER = struct.Struct("=I")
 _COUNTS = struct.Struct("=III")
@@ -63,7 +63,7 @@ class RingFrame(NamedTuple):
 
 
 class PacketRing:
-    """A packet socket's ring; `keep` is given each block, from its header to its last octet."""
+    """A packet socket's ring; `keep` is given each block, from its header to its last byte."""
 
     def __init__(
         self,
@@ -162,7 +162,7 @@ def attach_filter(receiver: socket.socket, program: Iterable[tuple[int, int, int
 
 
 def block_length(header: bytes) -> int:
-    """How many octets a block has, from its first `BLOCK_HEADER` octets."""
+    """How many bytes a block has, from its first `BLOCK_HEADER` bytes."""
     return int(_BLOCK.unpack_from(header)[3])
 
 

@@ -126,7 +126,7 @@ class OpenEvents:
 def open_events(events: Iterable[Wanted], size: int = 0) -> OpenEvents:
     """Have these events recorded on every processor that is online; raises OSError.
 
-    `size` of one ring in octets, a power of two and whole pages; 0: as :func:`ring_size` says.
+    `size` of one ring in bytes, a power of two and whole pages; 0: as :func:`ring_size` says.
     """
     opened, wanted = OpenEvents(), list(events)
     processors = online_processors()
@@ -196,7 +196,7 @@ class Ring:
 
 
 def take_out(memory: mmap.mmap | bytes, base: int, size: int, tail: int, head: int) -> bytes:
-    """What lies between two positions, which only grow, of a ring of `size` octets at `base`."""
+    """What lies between two positions, which only grow, of a ring of `size` bytes at `base`."""
     begin, end = tail % size, head % size
     if begin < end:
         return memory[base + begin : base + end]

@@ -1,4 +1,4 @@
-"""The records in a ring of perf_event_open(2), told apart. Pure: octets in, records out.
+"""The records in a ring of perf_event_open(2), told apart. Pure: bytes in, records out.
 
 Only the kinds that `perf_events` asks for are read; the others are passed over. Numbers of
 processes are those of the PID namespace in which the event was opened: 0 or -1 stand for a task

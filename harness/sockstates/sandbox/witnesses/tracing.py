@@ -48,7 +48,7 @@ def look_for() -> Tracepoints:
 def open_in_sandbox(size: int, most: int) -> tuple[Watched, OpenEvents]:
     """Have the kernel record; what was opened must be kept for it. Says what it could not do.
 
-    `size` of a ring in octets (0: by the number of processors), on `most` processors at most.
+    `size` of a ring in bytes (0: by the number of processors), on `most` processors at most.
     """
     if len(online_processors()) > most:
         return Watched(missing=f"this machine has more than {most} processors"), OpenEvents()
