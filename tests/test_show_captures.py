@@ -158,11 +158,11 @@ def test_what_asks_an_open_window_is_a_keep_alive(
 
 
 def captured_on(names: list[str], path: Path, application: str) -> Path:
-    """The conversation, each segment captured on the first two interfaces of these names."""
+    """The conversation, its segments captured on the first two of these interfaces in turn."""
     frames = [
         CapturedFrame(time * 1000 + START, name, "in", data, len(data))
-        for time, data in conversation()
-        for name in names[:2]
+        for number, (time, data) in enumerate(conversation())
+        for name in names[number % 2 : number % 2 + 1]
     ]
     interfaces = [CaptureInterface(name) for name in names]
     write_pcapng(path, frames, interfaces, section=Section(application=application))
@@ -190,3 +190,49 @@ class TestInterfaces:
             octets = octets.replace(option, b"\xac\x0b" + option[2:], 1)
         path.write_bytes(octets)
         assert "captured on 60 interfaces (60 without a name)" in shown(capsys, path)
+
+
+def routed(frame: bytes, identification: int, hops: int = 64, station: int = 1) -> bytes:
+    """The frame with an IP identification and a TTL, from another station on the link."""
+    addresses = bytes([2, 0, 0, 0, 0, station]) * 2
+    ip = bytearray(frame[14:34])
+    ip[4:6], ip[8] = identification.to_bytes(2, "big"), hops
+    return addresses + frame[12:14] + bytes(ip) + frame[34:]
+
+
+class TestCopies:
+    @pytest.mark.parametrize("identified", [True, False])
+    def test_what_passes_a_router_is_one_segment(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], *, identified: bool
+    ) -> None:
+        frames = []
+        for number, (time, data) in enumerate(conversation(), 1):
+            name = number if identified else 0
+            frames.append((time, routed(data, name)))
+            frames.append((time + 30, routed(data, name, 63, 2)))
+        text = shown(capsys, write_stamped(tmp_path / "router.pcap", frames))
+        assert arrows(text) == 8
+        assert "again" not in text.partition("\n\nno.")[0]
+        assert "8 of 8 segments were captured more than once, up to 2 times" in text
+        assert "with a TTL of 64 and 63" in text
+
+    def test_a_mirrored_port_is_told_by_the_identification(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        frames = []
+        for number, (time, data) in enumerate(conversation(), 1):
+            frames += [(time + late, routed(data, number)) for late in (0, 9)]
+        text = shown(capsys, write_stamped(tmp_path / "mirror.pcap", frames))
+        assert arrows(text) == 8
+        assert "at one place, with the same IP identification" in text
+
+    def test_a_repetition_is_no_copy(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Sent again it has another identification, or nothing tells: then it counts as sent."""
+        for names in ((1, 2), (0, 0), (7, 7)):
+            frames = [(time, routed(data, names[0])) for time, data in conversation()]
+            frames.insert(4, (11_500, routed(conversation()[3][1], names[1])))
+            text = shown(capsys, write_stamped(tmp_path / "again.pcap", frames))
+            assert arrows(text) == 9
+            assert "length 100, again" in text

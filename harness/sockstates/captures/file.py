@@ -59,6 +59,8 @@ class CaptureFile:
         self.path = Path(path)
         self._sieve = sieve
         self.found = Findings()
+        self.has_copies = False
+        """Whether one packet may lie in it several times; set by who has found one."""
         self.disorder = 0
         """How far apart (ns) stamps may be that are in the wrong order in the file.
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from struct import Struct
 from typing import Final
 
+from sockstates.captures.copies import Copies
 from sockstates.captures.file import CaptureFile
-from sockstates.captures.pcapng_reader import CapturedOn
-from sockstates.captures.view import senders_view
+from sockstates.captures.pcapng_reader import CapturedOn, Record
+from sockstates.captures.view import captured_hosts, senders_view
 from sockstates.tcp.connection import Connection, Said
 from sockstates.tcp.dissect import Malformed
 from sockstates.tcp.following import Following
@@ -44,6 +45,7 @@ class Survey:
     """What one capture point saw of TCP."""
 
     following: Following = field(default_factory=Following)
+    copies: Copies = field(default_factory=Copies)
     segments: int = 0
     other: int = 0
     """Frames that carry no TCP."""
@@ -65,6 +67,9 @@ def survey(capture: CaptureFile) -> Survey:
     it later.
     """
     seen = _survey(capture)
+    if seen.copies.several and not capture.has_copies and not captured_hosts(capture):
+        capture.has_copies = True
+        seen = _survey(capture)
     if capture.found.backwards and not capture.disorder:
         capture.disorder = capture.found.backwards
         seen = _survey(capture)
@@ -75,7 +80,8 @@ def _survey(capture: CaptureFile) -> Survey:
     seen = Survey()
     known, unpack = seen.following.known, _USUAL.unpack_from
     links: list[CapturedOn] = []
-    for time, interface, data, _, _ in senders_view(capture):
+    own = None if capture.has_copies else seen.copies
+    for time, interface, data, _, _ in senders_view(capture, seen.copies):
         if interface >= len(links):
             links = capture.found.interfaces
         if links[interface].link_type == ETHERNET and len(data) >= 54:
@@ -101,13 +107,17 @@ def _survey(capture: CaptureFile) -> Survey:
                 bits = flags & FLAG_BITS
                 mark(place, Said(time, sequence, acknowledged, bits, window, length))
                 continue
-        _take(seen, links[interface].link_type, data, time)
+        _take(seen, links[interface].link_type, (time, interface, data, 0, ""), own)
     seen.segments = sum(each.segments for each in seen.connections)
     return seen
 
 
-def _take(seen: Survey, link_type: int, data: bytes, time: int) -> None:
-    """A frame that is not the usual one: opens or closes a connection, or has another link."""
+def _take(seen: Survey, link_type: int, frame: Record, copies: Copies | None) -> None:
+    """A frame that is not the usual one: opens or closes a connection, or has another link.
+
+    copies: looks whether the capture has any. A capture that has some has them of these too.
+    """
+    time, interface, data, _, _ = frame
     if link_type not in LINK_LAYERS:
         seen.not_read[link_type] += 1
         return
@@ -120,6 +130,8 @@ def _take(seen: Survey, link_type: int, data: bytes, time: int) -> None:
         seen.other += 1
         return
     ends = headers.ends
+    if copies is not None:
+        copies.is_copy(data, headers, time, interface, link_type)
     said = Said(
         time,
         headers.sequence,

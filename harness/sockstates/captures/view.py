@@ -7,10 +7,12 @@ lies several times: where it was sent, where it was passed on, where it arrived.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import Literal
 
+from sockstates.captures.copies import Copies
 from sockstates.captures.file import CaptureFile
 from sockstates.captures.pcapng_reader import Record
 from sockstates.captures.pcapng_writer import Section
@@ -38,19 +40,34 @@ def captured_hosts(capture: CaptureFile) -> list[str]:
     return list(dict.fromkeys(name.partition(":")[0] for name in names))
 
 
-def senders_view(capture: CaptureFile) -> Iterator[Record]:
+def without_copies(
+    records: Iterable[Record], capture: CaptureFile, copies: Copies
+) -> Iterator[Record]:
+    """The frames, each segment once, where it was captured first; all if there are no copies."""
+    if not capture.has_copies:
+        yield from records
+        return
+    for record in records:
+        time, interface, data, _, _ = record
+        link_type = capture.found.interfaces[interface].link_type
+        headers = _headers(data, link_type)
+        if headers is None or not copies.is_copy(data, headers, time, interface, link_type):
+            yield record
+
+
+def senders_view(capture: CaptureFile, copies: Copies | None = None) -> Iterator[Record]:
     """The frames that follow on each other: of several hosts those that a sender sent, else all.
 
     What a host sends for another one it only passes on: an address is the host's that is the first
-    to send from it.
+    to send from it. copies: what is to count the copies that are left out.
     """
     records = capture.records()
     first = next(records, None)
     if first is None:
         return
     if len(captured_hosts(capture)) < 2:
-        yield first
-        yield from records
+        together = chain((first,), records)
+        yield from without_copies(together, capture, Copies() if copies is None else copies)
         return
     homes: dict[str, str] = {}
     yield from _sent((first,), capture, homes)
@@ -119,7 +136,8 @@ def capture_timeline(
     timeline = Timeline(title=capture.path.name)
     homes: dict[str, str] = {}
     several = False
-    for number, (time, interface, data, length, direction) in enumerate(capture.records()):
+    once = without_copies(capture.records(), capture, Copies())
+    for number, (time, interface, data, length, direction) in enumerate(once):
         link = capture.found.interfaces[interface]
         if number == 0:
             several = len(captured_hosts(capture)) > 1

@@ -32,6 +32,7 @@ from sockstates.report.tls_words import tls_problems
 from sockstates.tcp.connection import Connection
 from sockstates.tcp.headers import SYN
 from sockstates.tcp.inference import Inferred, infer_states
+from sockstates.tcp.links import COOKED_2
 from sockstates.tcp.marks import Mark
 
 HANDFUL = 4
@@ -213,19 +214,48 @@ def _remarks(capture: CaptureFile, seen: Survey) -> Iterator[str]:
         yield f"{seen.malformed} frames contradict themselves or are cut short within their headers"
     for link_type, count in seen.not_read.items():
         yield f"{count} frames have link type {link_type}, which is not read here"
-    if len(capture.found.interfaces) > 1 and not captured_hosts(capture):
+    if capture.has_copies:
+        yield _copies(capture, seen)
+    elif len(capture.found.interfaces) > 1 and not captured_hosts(capture):
         yield (
             f"captured on {_interfaces(capture.found)}: what passed two of them is in the file "
             "twice, and looks sent again"
         )
 
 
+def _copies(capture: CaptureFile, seen: Survey) -> str:
+    """How many segments lie in the file several times, and where these were captured."""
+    places, copies = list(seen.copies.places), seen.copies
+    found = capture.found.interfaces
+    named = {
+        int.from_bytes(link[4:8], "big")
+        if found[index].link_type == COOKED_2
+        else found[index].name or index
+        for index, link, _ in places
+    }
+    hops = {hops for _, _, hops in places}
+    where = []
+    if len(named) > 1:
+        where.append(f"on interfaces {_few(sorted(map(str, named)))}")
+    if len(hops) > 1:
+        where.append(f"with a TTL of {' and '.join(map(str, sorted(hops, reverse=True)))}")
+    said = " ".join(where) or "at one place, with the same IP identification"
+    return (
+        f"{copies.several} of {seen.segments} segments were captured more than once, up to "
+        f"{copies.most} times: {said}. Each is drawn once, when it was captured first"
+    )
+
+
+def _few(names: list[str]) -> str:
+    """The first of the names, and how many more there are."""
+    more = [f"{len(names) - NAMED} more"] if len(names) > NAMED else []
+    return ", ".join([*names[:NAMED], *more])
+
+
 def _interfaces(found: Findings) -> str:
     """``2 interfaces (wan:0, lan:1)``: the names of the first ones, and how many have none."""
     names = [each.name for each in found.interfaces if each.name]
-    said = [", ".join(names[:NAMED])] if names else []
-    if len(names) > NAMED:
-        said.append(f"{len(names) - NAMED} more")
+    said = [_few(names)] if names else []
     unnamed = len(found.interfaces) - len(names)
     if unnamed:
         said.append(f"{unnamed} without a name")
