@@ -236,3 +236,15 @@ class TestCopies:
             text = shown(capsys, write_stamped(tmp_path / "again.pcap", frames))
             assert arrows(text) == 9
             assert "length 100, again" in text
+
+
+def test_an_absurd_argument_is_answered_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_stamped(tmp_path / "base.pcap", conversation())
+    assert main(["show", str(path), "--connection", "9" * 5000]) == 1
+    said = capsys.readouterr()
+    assert not said.out
+    assert len(said.err.splitlines()) == 1
+    assert len(said.err) < 300 + len(str(path))
+    assert max(map(len, shown(capsys, path, width=10**9).splitlines())) <= 1000

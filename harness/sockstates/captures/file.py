@@ -116,6 +116,7 @@ def _read_pcap(file: BinaryIO, magic: bytes, found: Findings) -> Iterator[Record
         raise Broken("the file ends within its header")
     (link_type,) = Struct(order + "I").unpack_from(header, 20)
     found.interfaces.append(CapturedOn(link_type & 0xFFFF))
+    latest = 0
     read, unpack = file.read, Struct(order + "IIII").unpack
     while head := read(16):
         if len(head) < 16:
@@ -128,10 +129,11 @@ def _read_pcap(file: BinaryIO, magic: bytes, found: Findings) -> Iterator[Record
             raise Broken(f"the file ends within frame {found.frames + 1}")
         found.frames += 1
         time = seconds * _NANOSECONDS + fraction * unit
-        if time >= found.latest:
-            found.latest = time
-        else:
+        if time < latest:
+            found.latest = latest
             found.steps_back(time)
+        else:
+            latest = time
         yield time, 0, data, length, ""
 
 

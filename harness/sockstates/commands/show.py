@@ -43,7 +43,9 @@ MOST = 1000
 """Segments drawn of each capture point."""
 NAMED = 4
 """Interfaces that are named where there are many."""
-NARROWEST, WIDTH_OF_A_FILE = 60, 100
+NARROWEST, WIDTH_OF_A_FILE, WIDEST = 60, 100, 1000
+LONGEST_NAME = 60
+"""Of what is asked for and is not there, so much is repeated."""
 NOTHING_TO_SHOW = 1
 
 
@@ -110,7 +112,7 @@ def _read(arguments: Sequence[str]) -> Wish:
         chosen.connection,
         max(1, chosen.most),
         chosen.table,
-        max(NARROWEST, width),
+        min(max(NARROWEST, width), WIDEST),
         chosen.filter,
     )
 
@@ -305,7 +307,7 @@ def _chosen(connections: list[Connection], which: str) -> list[Connection]:
     """The connections that are meant. Raises CannotShow when there is none."""
     if not which:
         return connections
-    if which.isdecimal() and int(which) < len(connections):
+    if which.isdecimal() and len(which) < 10 and int(which) < len(connections):
         return [connections[int(which)]]
     ends = re.compile(rf"(?<![\w.:]){re.escape(which)}(?![\w:])")
     found = [
@@ -315,8 +317,9 @@ def _chosen(connections: list[Connection], which: str) -> list[Connection]:
         or which in (str(each.source.port), str(each.destination.port))
     ]
     if not found:
+        said = which if len(which) <= LONGEST_NAME else f"{which[:LONGEST_NAME]}..."
         raise CannotShow(
-            f"none of its {len(connections)} connections is {which!r}: give a number below "
+            f"none of its {len(connections)} connections is {said!r}: give a number below "
             f"{len(connections)}, an address, or address.port"
         )
     return found

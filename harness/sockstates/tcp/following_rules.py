@@ -53,17 +53,19 @@ def mark(place: Place, said: Said) -> int:
         )
     ):
         marks = 0
+        if length:
+            here.latest_data = said
         if acknowledgement != here.acknowledged:
             here.duplicates = 0
     else:
         marks = _marks(place, said)
+        if length:
+            here.latest_data = said
         if not (marks & PROBE and length):  # nobody took in what a probe carries
             _advance(here, said)
         if marks:
             connection.marked[marks] += 1
     here.latest = said
-    if length:
-        here.latest_data = said
     here.window = window
     here.marks = marks
     here.acknowledged = acknowledgement

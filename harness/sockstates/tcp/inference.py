@@ -35,7 +35,8 @@ What X has sent proves of X (Y is the peer; f and p are the numbers of X's and Y
     acknowledged, and Y's has come. Or (Path) X acknowledges p before anything acknowledged f.
     TIME_WAIT (Path): FIN_WAIT1 is proved, X acknowledges p, and every copy of Y's FIN until then
     acknowledges f: whichever copy X took in told it both.
-    CLOSED: it sent RST after it was proved to be open, with a number of what it has sent.
+    CLOSED: it sent RST after it was proved to be open, with a number of what it has sent, and not
+    number 0 with an ACK: that refuses a SYN, may be late, and may have come before it opened.
 
 FIN_WAIT1 and CLOSE_WAIT exclude each other in one connection: each says which FIN came first. So
 what follows only from the other one is not even possible, and is left out.

@@ -78,7 +78,8 @@ class Proofs:
         own, peer = self.ends[number][-1], self.ends[1 - number][-1]
         if segment.has("R"):
             opened = own.open_unless_simultaneous or own.proved & OPENED
-            if opened and _is_own_number(own, segment.sequence):
+            refuses = segment.has(".") and segment.sequence == 0  # RFC 9293, 3.10.7.1
+            if opened and not refuses and _is_own_number(own, segment.sequence):
                 own.proved.add(CLOSED)
             return
         _remember(own, peer, segment)
