@@ -107,8 +107,14 @@ def scenario(piece: Block) -> str:
 
 
 MARKER = 'pytestmark = pytest.mark.cause("client.iptables")\n'
-"""The one piece that is no part of a scenario, but stands above one."""
-PYTHON = [block for block in blocks("python") if block.text != MARKER]
+"""The piece that is no part of a scenario, but stands above one."""
+MARKERS = re.compile(r"(pytest\.mark\.\w+\(.*\)  # .*\n)+")
+"""Forms of one, one below the other."""
+PYTHON = [
+    block
+    for block in blocks("python")
+    if block.text != MARKER and not MARKERS.fullmatch(block.text)
+]
 
 
 def programs_of(text: str) -> list[str]:
@@ -159,6 +165,7 @@ def test_claims_of_another_article_are_checked_as_the_page_says(runs: Runs) -> N
     result.stdout.fnmatch_lines([f"{line}*" for line in said.partition("```")[0].splitlines()])
 
 
+SAYS_WRONG = "the client has closed first:\n\n```\n"
 WRONG = re.compile(r"connection\.server\.reaches\(CLOSED\)")
 NUMBER = re.compile(r"\d+(\.\d+)?")
 
@@ -194,7 +201,7 @@ def commands() -> Iterator[list[str]]:
 def test_the_failure_is_the_picture_at_the_top_and_every_command_reads_its_report(
     report: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    picture = (PROJECT / "README.md").read_text().partition("```\n")[2].partition("```")[0]
+    picture = (PROJECT / "README.md").read_text().partition(SAYS_WRONG)[2].partition("```")[0]
     assert without_numbers(picture)
     # "before", what else it was seen in, stands below where a sample fell between two segments.
     assert set(without_numbers(picture)) <= set(without_numbers((report / "said").read_text()))
