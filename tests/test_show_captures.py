@@ -248,3 +248,20 @@ def test_an_absurd_argument_is_answered_in_one_line(
     assert len(said.err.splitlines()) == 1
     assert len(said.err) < 300 + len(str(path))
     assert max(map(len, shown(capsys, path, width=10**9).splitlines())) <= 1000
+
+
+def test_what_may_carry_tcp_unread_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = conversation()
+    labelled = [(time, data[:12] + b"\x88\x47\0\1\1\x40" + data[14:]) for time, data in plain]
+    outer = bytearray(plain[0][1][:34])
+    outer[23] = 17
+    ports = bytes([0xC0, 0, 0x12, 0xB5, 0, 0, 0, 0])
+    wrapped = [(time, bytes(outer) + ports + bytes(8) + data) for time, data in plain]
+    named = "frames that may carry TCP in what is not read here"
+    text = shown(capsys, write_stamped(tmp_path / "some.pcap", [*plain, *labelled]))
+    assert f"{named}: 8 are MPLS" in text
+    path = write_stamped(tmp_path / "all.pcap", wrapped)
+    assert main(["show", str(path)]) == 1
+    assert f"no TCP segment is in it; {named}: 8 are VXLAN" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from struct import Struct
 from typing import Final
 
+from sockstates.captures.carriers import carrier
 from sockstates.captures.copies import Copies
 from sockstates.captures.file import CaptureFile
 from sockstates.captures.pcapng_reader import CapturedOn, Record
@@ -49,6 +50,8 @@ class Survey:
     segments: int = 0
     other: int = 0
     """Frames that carry no TCP."""
+    carriers: Counter[str] = field(default_factory=Counter)
+    """Those of them that may carry it in what is not read here."""
     malformed: int = 0
     """Frames that say they carry TCP and then contradict themselves."""
     not_read: Counter[int] = field(default_factory=Counter)
@@ -128,6 +131,8 @@ def _take(seen: Survey, link_type: int, frame: Record, copies: Copies | None) ->
         return
     if headers is None:
         seen.other += 1
+        if name := carrier(data, link_type):
+            seen.carriers[name] += 1
         return
     ends = headers.ends
     if copies is not None:

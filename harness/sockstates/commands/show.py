@@ -214,6 +214,9 @@ def _remarks(capture: CaptureFile, seen: Survey) -> Iterator[str]:
     yield from _stamps(capture.found)
     if seen.malformed:
         yield f"{seen.malformed} frames contradict themselves or are cut short within their headers"
+    if seen.carriers:
+        named = ", ".join(f"{count} are {name}" for name, count in seen.carriers.most_common())
+        yield f"frames that may carry TCP in what is not read here: {named}"
     for link_type, count in seen.not_read.items():
         yield f"{count} frames have link type {link_type}, which is not read here"
     if capture.has_copies:
