@@ -5,11 +5,16 @@ user, or for input that this run was not given, is deselected: it lacks nothing 
 installed, which is what a skip here says.
 """
 
-import pytest
-from hypothesis import HealthCheck, settings
+from importlib.util import find_spec
 
-settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("any speed")
+import pytest
+
+if find_spec("hypothesis"):  # pytest also loads this file where it runs scenarios alone
+    from hypothesis import HealthCheck, settings
+
+    too_slow = [HealthCheck.too_slow]
+    settings.register_profile("any speed", deadline=None, suppress_health_check=too_slow)
+    settings.load_profile("any speed")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -192,3 +192,10 @@ def test_a_read_only_checkout_runs_with_this_projects_own_settings(runs: Runs) -
     )
     result.assert_outcomes(passed=1)
     assert not (runs.folder / ".pytest_cache").exists()
+
+
+def test_scenarios_alone_need_no_package_of_the_tests() -> None:
+    """pytest loads tests/conftest.py, too, where an option's value comes before any path."""
+    load = "import runpy, sys; sys.modules['hypothesis'] = None; runpy.run_path(sys.argv[1])"
+    conftest = str(PROJECT / "tests" / "conftest.py")
+    subprocess.run([sys.executable, "-c", load, conftest], check=True)
