@@ -237,6 +237,17 @@ class TestCopies:
             assert arrows(text) == 9
             assert "length 100, again" in text
 
+    def test_what_comes_once_more_at_the_same_place_later_is_drawn(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Also where it is the same packet: the network has doubled it, its capture has not."""
+        talk = conversation()
+        frames = [(time, routed(data, number)) for number, (time, data) in enumerate(talk, 1)]
+        frames.insert(4, (frames[3][0] + 5_000, frames[3][1]))
+        text = shown(capsys, write_stamped(tmp_path / "doubled.pcap", sorted(frames)))
+        assert arrows(text) == 9
+        assert "length 100, again" in text
+
 
 def test_an_absurd_argument_is_answered_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -17,6 +17,9 @@ from sockstates.tcp.links import COOKED_2
 
 LONGEST: Final = 1_000_000_000
 """Nanoseconds within which a packet with the same identification is the same one."""
+AT_ONE_PLACE: Final = 1_000_000
+"""Nanoseconds within which it is at the same place too: a mirrored port copies at once. One that
+comes later was doubled on the way, or sent again."""
 MOMENT: Final = 100_000_000
 """Nanoseconds within which it is without one: half of the shortest time-out of Linux."""
 _MOST: Final = 20_000
@@ -72,7 +75,11 @@ class Copies:
         for packet in known or ():
             if packet.identification != identification or time - packet.time > LONGEST:
                 continue
-            if tells or (place not in packet.places and time - packet.time <= MOMENT):
+            if place in packet.places:
+                same = tells and time - packet.time <= AT_ONE_PLACE
+            else:
+                same = tells or time - packet.time <= MOMENT
+            if same:
                 self._count(packet, place)
                 return True
         if known is None:
