@@ -1,5 +1,6 @@
 """`.ci/run`'s own machinery: steps, what they leave, and how a run ends when it is told to."""
 
+import configparser
 import os
 import re
 import runpy
@@ -248,3 +249,20 @@ def test_a_readme_without_such_a_line_is_refused() -> None:
         program("readme_commands")["command_line"](
             "## Run it\n```sh\ntox\n```\n## Next", "pip", "tests"
         )
+
+
+def test_a_report_may_go_to_a_folder_that_is_there(tmp_path: Path) -> None:
+    """What README's `tox -e scenarios -- --lab-report DIR` comes to, the second time."""
+    settings = configparser.ConfigParser(interpolation=None)
+    settings.read(PROJECT / "tox.ini")
+    command = settings["scenarios"]["pytest"].split()
+    assert (PROJECT / "tox.ini").read_text().count("= {[scenarios]pytest} -n auto") == 2
+    done = subprocess.run(
+        [sys.executable, "-m", *command, "--collect-only", "-q", "--lab-report", tmp_path],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "scenarios/opening" in done.stdout
