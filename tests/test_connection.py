@@ -71,7 +71,7 @@ def test_states_that_never_meet_fail_with_both_histories(client: Host, server: H
     with pytest.raises(ExpectationFailed) as failure:
         connection.reaches(client=ESTABLISHED, server=CLOSE_WAIT, seconds=0.2)
     message = str(failure.value)
-    assert "at one moment" in message
+    assert "at the same moment" in message
     assert "expected  ESTABLISHED" in message
     assert "expected  CLOSE_WAIT" in message
     assert "FIN_WAIT2" in message

@@ -99,7 +99,7 @@ def test_only_who_was_asked_watches(lab: Lab, client: Host, router: Host, server
 def test_nothing_is_told_where_nobody_asked(lab: Lab, client: Host, server: Host) -> None:
     connection = _connected(client, server)
     assert not _told(lab)
-    with pytest.raises(LabError, match=r"say server\.watch_conntrack\(\) at"):
+    with pytest.raises(LabError, match=r"call server\.watch_conntrack\(\) at"):
         server.sees_flow(connection, OPENED)
 
 

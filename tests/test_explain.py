@@ -208,7 +208,9 @@ def test_a_call_that_its_program_limits_is_thought_of() -> None:
 
 
 def test_a_socket_that_its_program_keeps_waits_for_ever() -> None:
-    (cause,) = (each for each in ranked(Seen(state=State.FIN_WAIT2), MACHINE) if not each.seconds)
+    (cause,) = (
+        each for each in ranked(Seen(state=State.FIN_WAIT2), MACHINE) if each.seconds is None
+    )
     assert cause.line == "fin-wait2 --owned"
 
 
@@ -233,8 +235,8 @@ def test_durations(text: str, seconds: float, rounded: float) -> None:
     [
         ("", "what was seen?"),
         ("soon", "write it like 131s"),
-        ("-3s", "unrecognized arguments|no duration|expected"),
-        ("12x", "no duration"),
+        ("-3s", "unrecognized arguments|not a duration|expected"),
+        ("12x", "not a duration"),
         ("--errno ETIMEOUT", "no errno"),
         ("--state SYNSEND", "SYN_SENT"),
         ("--retransmits -1", "a count"),
@@ -267,7 +269,7 @@ def test_nothing_fits(capsys: pytest.CaptureFixture[str]) -> None:
     assert "nearest" in error
     assert "off by   0.43" in error
     assert explain.main(["--errno", "ENOENT"]) == explain.NOTHING_FITS
-    assert "no cause looks so" in capsys.readouterr().err
+    assert "no cause looks like this" in capsys.readouterr().err
 
 
 def test_scenarios_are_found_by_their_markers(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def test_it_is_the_host_s_own_and_recorded(lab: Lab, client: Host, server: Host)
 
 @pytest.mark.families("ipv6")
 def test_too_little_for_ipv6(client: Host) -> None:
-    with pytest.raises(LabError, match="too small for ipv6, which needs 1280 octets") as error:
+    with pytest.raises(LabError, match="too small for ipv6, which needs 1280 bytes") as error:
         client.mtu(1279)
     assert 'pytest.mark.families("ipv4")' in str(error.value)
 

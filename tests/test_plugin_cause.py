@@ -272,7 +272,7 @@ class TestMarker:
             "cause()": "it takes one call, a host and a verb",
             "cause(1)": "it takes one call, a host and a verb",
             "cause('iptables')": "'iptables' is not a host and a verb, joined by a dot",
-            "cause('client.explode')": "'explode' is no call. It is one of iptables, sysctl, *",
+            "cause('client.explode')": "'explode' is not a call. The calls are iptables, sysctl, *",
             "cause('client.close', number=2)": "there is no 'number', only occurrence, without, *",
             "cause('client.kill', without='now')": "kill has no argument 'now', only (none)",
             "cause('server.listen', without='back')": "listen has no argument 'back', only port, *",

@@ -216,7 +216,7 @@ def test_an_undeclared_program_fails_installed_or_not(
     result.stdout.fnmatch_lines(
         [
             "*NotDeclared: client runs 'ping -c 1 server', but the scenario does not declare ping*",
-            "*a program of this scenario started ping, which the scenario does not declare.*",
+            "*a program of this scenario started ping, which it does not declare.*",
         ]
     )
 

@@ -89,7 +89,7 @@ def test_beside_other_tests_scenarios_are_skipped_and_the_reason_is_told_once(
     assert result.ret == pytest.ExitCode.OK
     result.assert_outcomes(passed=1, skipped=4)
     result.stdout.fnmatch_lines([SUMMARY, "   4  this process is not allowed to make a lab:*"])
-    assert result.stdout.str().count("this process may not make a lab") == 1
+    assert result.stdout.str().count("this process is not allowed to make a lab") == 1
     result.stdout.no_fnmatch_line("*counts as failed*")
 
 

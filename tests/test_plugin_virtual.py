@@ -153,7 +153,7 @@ def test_what_cannot_be_collected_needs_no_kernel_started(runs: Runs) -> None:
     [
         (["--lab-virtual", "--lab-keep"], "*--lab-keep and --lab-virtual:*no terminal*"),
         (["--lab-virtual", "--pdb"], "*--pdb and --lab-virtual:*leave one of the two out"),
-        (["--lab-virtual", "test_it.py"], "*--lab-virtual=test_it.py: a version is written as*"),
+        (["--lab-virtual", "test_it.py"], "*--lab-virtual=test_it.py: write the version like*"),
         (["--lab-virtual=1.1"], "*the virtual kernel 1.1 has not been built*"),
     ],
 )

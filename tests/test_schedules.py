@@ -97,7 +97,7 @@ def test_giving_up_is_expected() -> None:
 
 def test_one_too_few_or_too_many_is_a_fault() -> None:
     assert faults(repeated(1.0, given_up=(6.99, 7.01)), SCHEDULE) == [
-        "sent again 1 times, expected 2"
+        "sent again 1 time, expected 2"
     ]
     assert faults(repeated(1.0, 3.0, 7.0, given_up=(15.0, 15.1)), SCHEDULE) == [
         "sent again 3 times, expected 2"

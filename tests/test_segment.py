@@ -115,5 +115,5 @@ def test_options_are_read_back(pairs: list[tuple[int, bytes]]) -> None:
 
 @pytest.mark.parametrize("octets", [b"\x02", b"\x02\x00", b"\x02\x01", b"\x01\x02\x05\x00"])
 def test_a_bad_length_says_where(octets: bytes) -> None:
-    with pytest.raises(ValueError, match="TCP option 2 at octet"):
+    with pytest.raises(ValueError, match="TCP option 2 at byte"):
         read_options(octets)

@@ -303,7 +303,7 @@ class TestRefused:
         listener.set_option(socket.SOL_SOCKET, SO_SNDLOWAT, 1).fails(errno.ENOPROTOOPT)
 
     def test_a_fraction_is_for_seconds_only(self) -> None:
-        with pytest.raises(LabError, match=r"1\.5 is neither"):
+        with pytest.raises(LabError, match=r"an int or bytes, not 1\.5"):
             packed_option(socket.SOL_SOCKET, socket.SO_RCVBUF, 1.5)
 
 

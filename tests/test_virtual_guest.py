@@ -48,7 +48,7 @@ def outcome(kernel: Kernel, *command: str, directory: Path) -> str:
         ("#!/bin/sh\n", 0o755, "ended before its command did, with exit status 0.\nIt said noth"),
         ("#!/bin/sh\necho hi; exit 3", 0o755, "with exit status 3.\nIt said last:\n  hi\n"),
         ("#!/bin/sh\nkill -ABRT $$", 0o755, "by signal 6.\nIt said nothing.\n"),
-        ("#!/bin/sh\necho Kernel mode signal 7; exit 134", 0o755, "{memory} is full.\nMake"),
+        ("#!/bin/sh\necho Kernel mode signal 7; exit 134", 0o755, "{memory} is full.\nFree"),
         ("no program", 0o755, "linux cannot be started: Exec format error\n"),
         ("#!/bin/sh\n", 0o644, "linux cannot be started: Permission denied\n"),
     ],

@@ -159,11 +159,15 @@ class Cause:
 def ranked(seen: Seen, machine: Situation) -> list[Cause]:
     """Causes that fit, the most likely first; of each kind and setting the likeliest value.
 
+    What never ends stands beside what does.
+
     What is in force comes before what somebody changed, and the nearest moment first.
     """
     found: dict[tuple[str, ...], Cause] = {}
     for each in _sorted((each for each in candidates(machine, seen) if each.fits(seen)), seen):
-        found.setdefault((each.kind or each.title, str(each.states), *each.names), each)
+        ends = "" if each.seconds is None else "ends"
+        key = (each.kind or each.title, ends, str(each.states), *each.names)
+        found.setdefault(key, each)
     return list(found.values())
 
 
