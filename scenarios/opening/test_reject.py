@@ -168,7 +168,11 @@ def is_rejected(lab: Lab, client: Host, server: Host, wire: Wire, rejection: Rej
 
 
 def wakes_poll(lab: Lab, client: Host, server: Host, wire: Wire, rejection: Rejection) -> None:
-    """The story of both families: a program that waits in poll(2)."""
+    """The story of both families: a program that waits in poll(2).
+
+    What wakes it may be the error alone: tcp_poll() reads the socket's state before its error, and
+    the kernel sets the error first (tcp_done_with_error() in net/ipv4/tcp.c).
+    """
     lab.step("The server listens, and its firewall answers each SYN with an ICMP error.")
     listener = server.listen(port=80)
     server.iptables(f"-A INPUT -p tcp --dport 80 -j REJECT --reject-with {rejection.answer}")
@@ -182,9 +186,10 @@ def wakes_poll(lab: Lab, client: Host, server: Host, wire: Wire, rejection: Reje
 
     lab.step("Its SYN arrives. The error wakes the program, and the socket has kept it.")
     on_its_way.delete()
-    waiting.returns("POLLOUT|POLLERR|POLLHUP")
-    connection.client.error().fails(rejection.error)
+    waiting.ends(0)
     connection.client.reaches(CLOSED)
+    connection.client.poll(POLLOUT).returns("POLLOUT|POLLERR|POLLHUP")
+    connection.client.error().fails(rejection.error)
     lab.never_sees("server.80 > client: Flags [_]")
 
 
