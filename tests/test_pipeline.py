@@ -175,10 +175,12 @@ def test_an_unknown_step_is_refused_with_the_names(reports: Path, mark: str) -> 
 
 
 def test_every_step_of_the_pipeline_has_a_place_for_its_measurement() -> None:
-    listed = subprocess.run(
-        ["bash", str(PIPELINE / "run"), "--list"], capture_output=True, text=True, check=True
-    ).stdout
-    rows = [line.split() for line in listed.splitlines()][:-1]
+    command = ["bash", str(PIPELINE / "run"), "--list"]
+    listed = [
+        subprocess.run([*command, *names], capture_output=True, text=True, check=True).stdout
+        for names in ((), ("containers",))
+    ]
+    rows = [line.split() for each in listed for line in each.splitlines()[:-1]]
     assert len(rows) > 10
     assert [row for row in rows if not re.fullmatch(r"\d+|-", row[1])] == []
     measured = {line.split()[0] for line in (PIPELINE / "measured").read_text().splitlines()}
@@ -266,3 +268,13 @@ def test_a_report_may_go_to_a_folder_that_is_there(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "scenarios/opening" in done.stdout
+
+
+def test_what_runs_by_name_only_is_left_out_without_names() -> None:
+    script = f"""
+        . {PIPELINE}/steps
+        define often 60 "" "" && define rare 60 "often" "" && by_name_only rare
+        select_steps && echo "${{selected[*]}}" && select_steps rare && echo "${{selected[*]}}"
+    """
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["often", "often rare"]
