@@ -4,6 +4,7 @@ With the kernel's tracepoint (root) the order is decided; without it, the same w
 inconclusive where samples can miss something, and say so.
 """
 
+import copy
 import errno
 from typing import Any
 
@@ -223,18 +224,19 @@ def test_calls_take_their_time(client: Host, server: Host) -> None:
         connecting.lasts(at_most=1)
 
 
-def test_a_planted_contradiction_is_found_at_the_end(lab: Lab, connection: Connection) -> None:
+def test_a_planted_contradiction_is_found_at_the_end(
+    lab: Lab, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A witness that lies about a real connection, whatever the others are."""
     lab.settle()
     lab.finish()
     key, began = connection.client.key, lab.now()
     connection.client.stays(ESTABLISHED, seconds=0.2)
-    told: list[StateChanged] | list[SocketGlanced] = lab.timeline.glances(key)
     lie: StateChanged | SocketGlanced = SocketGlanced(began, *key, FIN_WAIT1, began)
     if is_traced(lab):
-        told, lie = lab.timeline.changes(key), StateChanged(began, *key, ESTABLISHED, FIN_WAIT1)
-    lab.timeline.add(lie)
-    with pytest.raises(Inconclusive, match="the witnesses contradict each other about client"):
-        lab.finish()
-    told.pop()
-    lab.timeline.events.remove(lie)
+        lie = StateChanged(began, *key, ESTABLISHED, FIN_WAIT1)
+    with monkeypatch.context() as patch:
+        patch.setattr(lab, "timeline", copy.deepcopy(lab.timeline))
+        lab.timeline.add(lie)
+        with pytest.raises(Inconclusive, match="the witnesses contradict each other about client"):
+            lab.finish()
