@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from sockstates.plugin.fixtures import MOST_WORKERS
 from sockstates.programs import not_installed
 from sockstates.virtual.requirements import STATIC_LIBRARY
 
@@ -253,11 +254,16 @@ def test_a_readme_without_such_a_line_is_refused() -> None:
         )
 
 
+def pytest_of_tox(settings: str = "pyproject.toml") -> list[str]:
+    """The command with which tox runs scenarios, with these settings of pytest's."""
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(PROJECT / "tox.ini")
+    return tox["scenarios"]["pytest"].replace("pyproject.toml", settings).split()
+
+
 def test_a_report_may_go_to_a_folder_that_is_there(tmp_path: Path) -> None:
     """What README's `tox -e scenarios -- --lab-report DIR` comes to, the second time."""
-    settings = configparser.ConfigParser(interpolation=None)
-    settings.read(PROJECT / "tox.ini")
-    command = settings["scenarios"]["pytest"].split()
+    command = pytest_of_tox()
     assert (PROJECT / "tox.ini").read_text().count("= {[scenarios]pytest} -n auto") == 2
     done = subprocess.run(
         [sys.executable, "-m", *command, "--collect-only", "-q", "--lab-report", tmp_path],
@@ -268,6 +274,44 @@ def test_a_report_may_go_to_a_folder_that_is_there(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "scenarios/opening" in done.stdout
+
+
+@pytest.mark.parametrize(("option", "workers"), [(None, 2), ("--lab-without-cause", 4)])
+def test_as_many_scenarios_at_a_time_as_readme_says(
+    tmp_path: Path, option: str | None, workers: int
+) -> None:
+    """The plugin's answer comes before xdist's, although tox loads it first."""
+    command = pytest_of_tox(settings=os.devnull)
+    (tmp_path / "test_it.py").write_text("def test_it():\n    pass\n")
+    done = subprocess.run(
+        [sys.executable, "-m", *command, "-n", "auto", *([option] if option else [])],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    expected = min(workers * len(os.sched_getaffinity(0)), MOST_WORKERS)
+    assert f"created: {expected}/{expected} workers" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_step_handles_interrupts_although_the_shell_ignores_them(reports: Path) -> None:
+    script = f"""
+        . {PIPELINE}/steps
+        reports={reports} measured=/dev/null
+        define one 60 "" "shows what is ignored"
+        one() {{ sh -c "grep SigIgn /proc/self/status"; }}
+        select_steps
+        run_steps
+    """
+    done = subprocess.run(
+        ["sh", "-c", 'trap "" INT QUIT; exec bash -c "$1"', "sh", script],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    ignored = re.search(r"^SigIgn:\t(\w+)$", done.stdout, re.MULTILINE)
+    assert ignored is not None, done.stdout
+    assert int(ignored[1], 16) & 0b110 == 0  # bit 1 is SIGINT, bit 2 SIGQUIT
 
 
 def test_what_runs_by_name_only_is_left_out_without_names() -> None:

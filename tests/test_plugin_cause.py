@@ -48,7 +48,7 @@ def test_every_verb_can_be_withheld_and_what_depends_on_it_fails(lab: Lab, runs:
             "    server.listen: connect on client failed",
             "    server.listen with 9 instead of 'backlog': *.80 did not reach LISTEN*",
             "    server.start: *.80 did not reach LISTEN *",
-            "    server.start with 'good bye' instead of 'hello': *",
+            "    server.start with 'good bye' instead of 'hello':*",
         ],
         consecutive=False,
     )

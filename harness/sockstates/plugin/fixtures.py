@@ -90,11 +90,12 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         config.option.tx = []
 
 
-@pytest.hookimpl(optionalhook=True)
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """``-n auto``: two workers for each processor, because scenarios wait most of the time.
 
-    Without their cause nearly all wait until a deadline: four.
+    Without their cause nearly all wait until a deadline: four. Before xdist's own answer, which
+    comes first where ``-p`` has loaded this plugin before xdist.
     """
     if os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
         return None
