@@ -163,6 +163,21 @@ def test_a_command_whose_reader_has_gone_is_quiet(words: list[str]) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_no_temporary_folder_at_all(runs: Runs) -> None:
+    runs.write("def test_it(): pass\n")
+    (runs.folder / "nowhere.py").write_text(
+        "import tempfile\n"
+        "def gettempdir():\n"
+        "    raise FileNotFoundError(2, 'No usable temporary directory found in [...]')\n"
+        "tempfile.gettempdir = gettempdir\n"
+    )
+    result = runs.run("-p", "nowhere")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    told = "*No usable temporary directory found in [[]...[]]."
+    result.stderr.fnmatch_lines([told, "Give TMPDIR a folder that you may write to; *"])
+    assert "Traceback" not in result.stderr.str()
+
+
 def test_results_that_cannot_be_written_are_told_before_anything_runs(runs: Runs) -> None:
     runs.write(CONNECTED)
     result = runs.run("--junitxml", "/proc/nowhere/results.xml")

@@ -9,6 +9,7 @@ scenario. What is skipped for other reasons is summed up at the end of the run.
 from __future__ import annotations
 
 import os
+import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,19 @@ def is_scenario(item: pytest.Item) -> bool:
 def in_a_pipeline() -> bool:
     """Whether the environment variable CI says so, as pipelines have it say."""
     return os.environ.get("CI", "").lower() not in ("", "0", "false", "no")
+
+
+@pytest.hookimpl(tryfirst=True, wrapper=True)
+def pytest_load_initial_conftests() -> Generator[None, None, None]:
+    """Tell, before pytest captures output into a temporary file, that there can be none."""
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError as error:
+        raise pytest.UsageError(
+            f"{error.strerror}.\nGive TMPDIR a folder that you may write to; in a container with a "
+            "read-only root, --tmpfs /tmp makes one."
+        ) from None
+    return (yield)
 
 
 def pytest_configure(config: pytest.Config) -> None:
