@@ -294,7 +294,9 @@ def test_as_many_scenarios_at_a_time_as_readme_says(
     assert f"created: {expected}/{expected} workers" in done.stdout, done.stdout + done.stderr
 
 
-def test_a_step_handles_interrupts_although_the_shell_ignores_them(reports: Path) -> None:
+def test_a_step_handles_interrupts_although_the_shell_ignores_them(
+    reports: Path, mark: str
+) -> None:
     script = f"""
         . {PIPELINE}/steps
         reports={reports} measured=/dev/null
@@ -312,6 +314,7 @@ def test_a_step_handles_interrupts_although_the_shell_ignores_them(reports: Path
     ignored = re.search(r"^SigIgn:\t(\w+)$", done.stdout, re.MULTILINE)
     assert ignored is not None, done.stdout
     assert int(ignored[1], 16) & 0b110 == 0  # bit 1 is SIGINT, bit 2 SIGQUIT
+    assert marked(mark) == []
 
 
 def test_what_runs_by_name_only_is_left_out_without_names() -> None:
