@@ -111,9 +111,9 @@ def test_to_ask_twice_is_to_ask_once(lab: Lab, client: Host, server: Host) -> No
 
 
 def test_watching_changes_no_rule_and_drops_nothing(lab: Lab, client: Host, server: Host) -> None:
-    before = server.ask("rule", what="listing")
+    before = server.agent.rules.listing()
     server.watch_conntrack()
-    assert server.ask("rule", what="listing") == before
+    assert server.agent.rules.listing() == before
     _connected(client, server)
     lab.sees_only("""
         client > server: Flags [S], seq J

@@ -171,7 +171,7 @@ def test_the_rules_read_and_count_as_if_nobody_watched(
     rule = server.iptables("-A INPUT -s client -j DROP")
     connection.client.send(b"1")
     lab.sees("...\nclient > server: Flags [P.], seq J\nclient > server: Flags [P.], seq J")
-    listed = server.ask("rule", what="listing", arguments=(4,))
+    listed = server.agent.rules.listing(4)
     assert listed[-1] == f"-A INPUT -s {client.address}/32 -j DROP"
     assert len(listed) == 4
     _sends_no_more(client)

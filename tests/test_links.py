@@ -14,9 +14,9 @@ from sockstates.evidence.held_back import holds_back
 from sockstates.lab import link
 from sockstates.record.events import SysctlSet
 from sockstates.sandbox.agent import netem
-from sockstates.sandbox.agent.netem import Emulation
 from sockstates.sandbox.network import gate
 from sockstates.sandbox.network.topology import plan
+from sockstates.sandbox.protocol import Emulation
 from sockstates.sandbox.witnesses.netlink_attributes import attributes
 from sockstates.tcp.timers import MINIMUM_RTO, first_rto
 from tests.scenario_runs import Runs, runs

@@ -143,9 +143,9 @@ def test_a_state_in_another_spelling_is_none(connection: Connection, spelling: s
 
 
 def test_what_is_no_request_at_all_does_not_end_a_host(lab: Lab, client: Host) -> None:
-    for request in ("sysctl", "socket", "start", "rule", "watch", "none_such"):
+    for request in ("set_sysctl", "sockets.listen", "programs.start", "watch", "none_such"):
         with pytest.raises(sockstates.LabError, match=f"cannot do this \\({request}\\)"):
-            client.ask(request, wrong=[None])
+            client.line.ask(request, (), {"wrong": [None]})
     lab.settle()
 
 

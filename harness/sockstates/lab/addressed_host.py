@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sockstates.lab.words import HasWords
 from sockstates.sandbox.network.topology import Family
@@ -11,6 +11,7 @@ from sockstates.sandbox.network.topology import Family
 if TYPE_CHECKING:
     from sockstates.lab.lab import Lab
     from sockstates.sandbox.client.line import Line
+    from sockstates.sandbox.protocol import HostAgent
 
 LOOPBACK_ADDRESS: Mapping[Family, str] = {"ipv4": "127.0.0.1", "ipv6": "::1"}
 
@@ -51,17 +52,14 @@ class AddressedHost(HasWords):
         """The host's agent as this process numbers it: what nsenter(1) wants."""
         return self._line.pid
 
-    def ask(self, request: str, **arguments: Any) -> Any:
-        """Have the host's agent do something, and wait for its answer."""
-        return self._line.ask(request, arguments)
-
-    def tell(self, request: str, **arguments: Any) -> None:
-        """Have the host's agent do something that has no answer."""
-        self._line.tell(request, arguments)
+    @property
+    def agent(self) -> HostAgent:
+        """What does things on this host, and answers when they are done."""
+        return self._line.agent
 
     def sample(self) -> None:
         """Have the host's sockets sampled once, now."""
-        self.ask("sample")
+        self.agent.sample()
 
     def settle(self) -> int:
         """Have everything recorded that has happened by now; samples taken so far."""

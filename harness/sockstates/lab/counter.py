@@ -77,7 +77,7 @@ class KernelCounter(HasWords):
             )
 
     def _read(self) -> int:
-        known: dict[str, int] = self.host.ask("counters")
+        known = self.host.agent.counters()
         if self.name not in known:
             raise LabError(
                 f"{self.host.name}: this kernel has no counter {self.name!r}. "

@@ -96,7 +96,7 @@ class CraftedPeer(HasWords):
             raise LabError(f"{self!r} cannot send that: {error}") from error
         interface, mac = way_out(host.lab.plan, host.name, remote.ip)
         frame = frame_of(packet, interface.mac, mac)
-        time = host.ask("send_frame", interface=interface.name, frame=frame)
+        time = host.agent.send_frame(interface.name, frame)
         text = frame_text(frame, partial(_host_name, host))
         host.lab.timeline.add(SegmentCrafted(time, host.name, self.local, remote, text))
 

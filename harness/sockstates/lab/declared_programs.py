@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from sockstates.programs import EVERYWHERE, PACKAGES_BY_PROGRAM, commands_of, search_path
-from sockstates.sandbox.agent.program_texts import command_text
 from sockstates.sandbox.client.errors import NotDeclared
+from sockstates.sandbox.program_texts import command_text
 
 STARTED = "undeclared"
 """The file in the folder of scripts that names those that were run."""

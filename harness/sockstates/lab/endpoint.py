@@ -13,6 +13,7 @@ one of the two ends in SYN_SENT or SYN_RECV. That is how an open is taken back.
 from __future__ import annotations
 
 import socket
+from functools import partial
 from typing import Any
 
 from sockstates.evidence.verdicts import ExpectationFailed
@@ -20,8 +21,8 @@ from sockstates.lab.arguments import in_bytes
 from sockstates.lab.call import Call
 from sockstates.lab.socket_options import check_flags, longest_wait, packed_option
 from sockstates.lab.witnessed import WitnessedSocket
-from sockstates.sandbox.agent.sockets import SocketInUseError
 from sockstates.sandbox.client.errors import LabError
+from sockstates.sandbox.protocol import SocketInUseError, SocketRequest
 
 READ, WRITE, BOTH = socket.SHUT_RD, socket.SHUT_WR, socket.SHUT_RDWR
 LARGEST_RECEIVE = 1 << 16
@@ -33,7 +34,7 @@ class Endpoint(WitnessedSocket):
     @property
     def descriptor(self) -> int:
         """The file descriptor that the host's process has for this socket."""
-        return int(self.host.socket("descriptor", number=self._open_socket()))
+        return self.host.sockets.descriptor(number=self._open_socket())
 
     def accept(self) -> None:
         """For the passive end: take this connection out of the listener's queue; accept(2)."""
@@ -60,7 +61,10 @@ class Endpoint(WitnessedSocket):
         content = bytes(data) if isinstance(data, int) else data
         flags |= socket.MSG_OOB * urgent | socket.MSG_MORE * more
         check_flags("send", flags)
-        call = self._call("send", "send", data=content, flags=int(flags))
+        call = self._call(
+            "send",
+            partial(self.host.sockets.send, data=content, flags=int(flags)),
+        )
         return self._succeeds(call) if wait else call
 
     def receive(self, size: int = LARGEST_RECEIVE, *, urgent: bool = False, flags: int = 0) -> Call:
@@ -72,7 +76,7 @@ class Endpoint(WitnessedSocket):
         flags |= socket.MSG_OOB * urgent
         check_flags("receive", flags)
         # Python before 3.11.4 cannot pickle two of socket.MsgFlag in one.
-        return self._call("receive", "recv", size=size, flags=int(flags))
+        return self._call("recv", partial(self.host.sockets.receive, size=size, flags=int(flags)))
 
     def receives(self, expected: bytes) -> None:
         """Expect to read exactly these bytes next, in as many recv(2) as it takes."""
@@ -100,7 +104,7 @@ class Endpoint(WitnessedSocket):
 
         Its result names what there is, asked for or not: ``POLLOUT|POLLERR|POLLHUP``.
         """
-        return self._call("poll", "poll", events=events)
+        return self._call("poll", partial(self.host.sockets.poll, events=events))
 
     def error(self) -> Call:
         """getsockopt(2) of SO_ERROR: fails with what the socket kept for it, and forgets it."""
@@ -117,7 +121,7 @@ class Endpoint(WitnessedSocket):
         Calls that wait on this socket are interrupted first, and fail with EBADF; a send that was
         taken in part returns how much.
         """
-        call = self._call("close", "close")
+        call = self._call("close", self.host.sockets.close)
         return self._succeeds(call) if wait else call
 
     def abort(self) -> Call:
@@ -143,19 +147,20 @@ class Endpoint(WitnessedSocket):
         return self._at_once("getsockopt", level, name, *([size] if size else [])).returns()
 
     def _at_once(self, name: str, *arguments: Any) -> Call:
-        return self._succeeds(self._call("at_once", name, name=name, arguments=arguments))
+        request = partial(self.host.sockets.at_once, name=name, arguments=arguments)
+        return self._succeeds(self._call(name, request))
 
-    def _call(self, request: str, call_name: str, **arguments: Any) -> Call:
+    def _call(self, name: str, request: SocketRequest) -> Call:
         if not self._is_expected_to_open():
             self.wait_for_connect()
         number = self._open_socket()
-        call = Call(self.host, self.host.lab.next_call(), call_name)
-        call.may_wait = longest_wait(call_name, self.options_set)
+        call = Call(self.host, self.host.lab.next_call(), name)
+        call.may_wait = longest_wait(name, self.options_set)
         try:
-            self.host.socket(request, call=call.number, number=number, **arguments)
+            request(call=call.number, number=number)
         except SocketInUseError as error:
             raise LabError(
-                f"{self!r}: {call_name} cannot begin while an earlier call in that direction "
+                f"{self!r}: {name} cannot begin while an earlier call in that direction "
                 "is still waiting; wait for that one first, with .returns() or .fails(errno)"
             ) from error
         return call

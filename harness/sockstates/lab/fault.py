@@ -30,7 +30,7 @@ class Fault(HasWords):
     @property
     def count(self) -> int:
         """How many segments it has chosen so far; all of them are in the evidence then."""
-        return int(self.host.ask("fault", what="counter", arguments=(self.number,)))
+        return self.host.agent.faults.counter(self.number)
 
     @property
     def segments(self) -> tuple[Segment, ...]:
@@ -68,7 +68,7 @@ class Fault(HasWords):
 
     def _end(self, change: str) -> None:
         self.record(change, self.count)
-        self.host.ask("fault", what="delete", arguments=(self.number,))
+        self.host.agent.faults.delete(self.number)
 
     def record(self, change: str, count: int) -> None:
         """Put a change of the fault into the evidence; `count`: segments chosen so far."""

@@ -84,9 +84,8 @@ class FilteredCapture(HasWords):
             )
 
     def _begin(self) -> None:
-        arguments = self.number, self.expression, self.interface
         try:
-            self.host.ask("capture", what="begin", arguments=arguments)
+            self.host.agent.captures.begin(self.number, self.expression, self.interface)
         except (FilterRefused, LibpcapMissing) as refusal:
             self._line.captures.pop(self.number)
             self.host.lab.timeline.chosen.pop(self.number)
@@ -110,7 +109,7 @@ class FilteredCapture(HasWords):
         """End it: what comes from now on is not in it. Nothing happens when it has ended."""
         if self._running:
             self._running = False
-            self.host.ask("capture", what="end", arguments=(self.number,))
+            self.host.agent.captures.end(self.number)
             self._tell("ended")
 
     def take_in(self, block: bytes) -> None:

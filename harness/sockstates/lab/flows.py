@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def watch_conntrack(host: Host) -> None:
     """See :meth:`Host.watch_conntrack`."""
-    missing = host.ask("watch_conntrack")
+    missing = host.agent.watch_conntrack()
     if missing:
         raise LabError(f"{host.name}: conntrack cannot be watched: {missing}")
 

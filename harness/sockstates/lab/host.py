@@ -27,8 +27,8 @@ from sockstates.lab.rule import Rule
 from sockstates.lab.socket_options import Options, longest_wait, options_of, packed_options
 from sockstates.lab.sysctl_names import full_sysctl, no_sysctl
 from sockstates.record.events import RuleChanged
-from sockstates.sandbox.agent.program_texts import not_started, shell_operator
 from sockstates.sandbox.client.errors import KernelLacks, LabError
+from sockstates.sandbox.program_texts import not_started, shell_operator
 from sockstates.sandbox.rules import parse
 from sockstates.system import ABSENT
 from sockstates.tcp.segment import Address
@@ -63,8 +63,7 @@ class Host(SocketHost):
         packed = packed_options(options)
         where = (address or ANY_ADDRESS[self.lab.family], port)
         try:
-            number, local, cookie = self.socket(
-                "listen",
+            number, local, cookie = self.sockets.listen(
                 address=where,
                 family=FAMILY_NUMBERS[self.lab.family],
                 backlog=backlog,
@@ -128,8 +127,7 @@ class Host(SocketHost):
         packed = packed_options(options)
         call = Call(self, self.lab.next_call(), "connect")
         call.may_wait = longest_wait("connect", options_of(packed))
-        number, local, cookie = self.socket(
-            "connect",
+        number, local, cookie = self.sockets.connect(
             call=call.number,
             address=asked,
             family=family,
@@ -201,12 +199,7 @@ class Host(SocketHost):
             self.lab.declared.check(self.name, words, variables.get("PATH"))
             variables = self.lab.declared.environment(variables)
         try:
-            number, pid = self.ask(
-                "start",
-                command=words,
-                environment=variables,
-                directory=directory,
-            )
+            number, pid = self.agent.programs.start(words, variables, directory)
         except OSError as error:
             raise LabError(not_started(self.name, words, directory, error)) from error
         return Program(self, number, pid, words)
@@ -272,7 +265,7 @@ class Host(SocketHost):
         """
         command = parse(line)
         try:
-            number = self.ask("rule", what="apply", arguments=(command, self.lab.addresses()))
+            number = self.agent.rules.apply(command, self.lab.addresses())
         except OSError as error:
             if error.errno in ABSENT:
                 raise KernelLacks(f"{self.name}: {line!r}: {error.strerror}") from error
@@ -302,7 +295,7 @@ class Host(SocketHost):
                 'scenario with pytest.mark.families("ipv4"), which needs 68.'
             )
         try:
-            self.ask("mtu", octets=octets)
+            self.agent.set_mtu(octets)
         except OSError as error:
             raise LabError(f"{self.name}: an MTU of {octets} is refused: {error}") from error
 
@@ -311,8 +304,8 @@ class Host(SocketHost):
         full = full_sysctl(name)
         try:
             if value is not None:
-                self.ask("sysctl", name=full, value=str(value))
-            text = str(self.ask("read_sysctl", name=full))
+                self.agent.set_sysctl(full, str(value))
+            text = self.agent.read_sysctl(full)
         except OSError as error:
             raise LabError(f"{self.name}: {self._sysctl_problem(name, value, error)}") from error
         self.lab.settings[self.name][full] = text
@@ -320,9 +313,9 @@ class Host(SocketHost):
 
     def _sysctl_problem(self, name: str, value: object, error: OSError) -> str:
         if isinstance(error, FileNotFoundError):
-            return no_sysctl(name, self.ask("sysctl_names"))
+            return no_sysctl(name, self.agent.sysctl_names())
         now = ""
         with suppress(OSError):
-            now = f" Its value is {self.ask('read_sysctl', name=full_sysctl(name))!r}."
+            now = f" Its value is {self.agent.read_sysctl(full_sysctl(name))!r}."
         change = "cannot be read" if value is None else f"cannot be set to {value!r}"
         return f"sysctl {name} {change}: {os.strerror(error.errno or 0)}.{now}"

@@ -14,6 +14,7 @@ from sockstates.lab.counted import counted
 from sockstates.lab.socket_options import Options, packed_options
 from sockstates.record.events import SocketSeen
 from sockstates.sandbox.client.errors import LabError
+from sockstates.sandbox.protocol import SocketRequests, remote
 from sockstates.tcp.states import State
 
 if TYPE_CHECKING:
@@ -28,14 +29,18 @@ ANY_ADDRESS = {"ipv4": "0.0.0.0", "ipv6": "::"}
 class SocketHost(AddressedHost):
     """A host with built-in sockets."""
 
-    def socket(self, what: str, **arguments: Any) -> Any:
-        """Have the agent do something with a built-in socket.
+    @property
+    def sockets(self) -> SocketRequests:
+        """The built-in sockets of this host, for calls with arguments by name.
 
         Errors: LabError for arguments that no call takes, and for a socket that is closed.
         """
-        check_arguments(self.name, arguments)
+        return remote(self._checked).sockets
+
+    def _checked(self, request: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        check_arguments(self.name, named)
         try:
-            return self.ask("socket", what=what, arguments=arguments)
+            return self.line.ask(request, arguments, named)
         except KeyError:
             raise LabError(
                 f"{self.name}: the scenario has already closed this socket; nothing more can be "
@@ -49,8 +54,7 @@ class SocketHost(AddressedHost):
         """
         wishes = [(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)] if reuse_address else []
         call = Call(self, self.lab.next_call(), "bind")
-        self.socket(
-            "try_bind",
+        self.sockets.try_bind(
             call=call.number,
             address=(ANY_ADDRESS[self.lab.family], port),
             family=FAMILY_NUMBERS[self.lab.family],
@@ -92,5 +96,4 @@ class SocketHost(AddressedHost):
 
     def program_of(self, pid: int) -> tuple[int, str] | None:
         """Number and command line of the program whose process this is or was, if any."""
-        owner: tuple[int, str] | None = self.ask("program", what="owner", number=pid)
-        return owner
+        return self.agent.programs.owner(pid)

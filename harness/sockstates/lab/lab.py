@@ -257,7 +257,7 @@ class Lab(HasWords):
 
     def _watch(self, seconds: float) -> None:
         for line in self._lines.values():
-            line.tell("watch", {"seconds": seconds})
+            line.watch(seconds)
 
     def settle(self) -> None:
         """Have every host record all that has happened by now; HostGone if one cannot any more."""

@@ -11,14 +11,14 @@ import os
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sockstates.lab.addressed_host import AddressedHost
 from sockstates.lab.words import HasWords
 from sockstates.record.events import NETEM, SysctlSet
-from sockstates.sandbox.agent.netem import IS_MISSING, Emulation, Told
 from sockstates.sandbox.client.errors import HostGone, KernelLacks, LabError
 from sockstates.sandbox.network.topology import WIRE, Plan
+from sockstates.sandbox.protocol import NETEM_IS_MISSING, Emulation, EmulationRequests
 
 if TYPE_CHECKING:
     from sockstates.lab.lab import Lab
@@ -50,7 +50,7 @@ class Link(HasWords):
     @property
     def lost(self) -> int:
         """How many frames the ends have lost so far, by netem's own count; no capture has them."""
-        return sum(_told(self.lab, end).lost for end in self.ends)
+        return sum(_emulation(self.lab, end.host).told(end.interface).lost for end in self.ends)
 
     def delete(self) -> None:
         """Make bare cables of them again; frames that wait at their ends are lost."""
@@ -91,7 +91,7 @@ def link(
         for end in made.ends:
             _begin(lab, end, emulation)
             done.append(end)
-            if seed is not None and _told(lab, end).seed != seed:
+            if seed is not None and _emulation(lab, end.host).told(end.interface).seed != seed:
                 raise KernelLacks(_without("seed=", "Linux 6.6 or later has it"))
     except LabError:
         with suppress(HostGone):
@@ -142,7 +142,7 @@ def wished(
 
 def lacking_netem(lab: Lab) -> str:
     """Why no link can be made here, and the ways out; empty where it can."""
-    known = _ask(lab, lab.request.hosts[0], "is_known")
+    known = _emulation(lab, lab.request.hosts[0]).is_known()
     return "" if known else _without("netem", f"it was built without {NEEDED}")
 
 
@@ -173,9 +173,9 @@ def _problems(wish: Emulation) -> Iterable[str]:
 
 def _begin(lab: Lab, end: End, emulation: Emulation) -> None:
     try:
-        _ask(lab, end.host, "begin", end.interface, emulation)
+        _emulation(lab, end.host).begin(end.interface, emulation)
     except OSError as error:
-        if error.errno in IS_MISSING:
+        if error.errno in NETEM_IS_MISSING:
             raise KernelLacks(_without("netem", f"it was built without {NEEDED}")) from error
         if error.errno == errno.EEXIST:
             raise LabError(
@@ -187,7 +187,7 @@ def _begin(lab: Lab, end: End, emulation: Emulation) -> None:
 
 
 def _end(lab: Lab, end: End) -> None:
-    _ask(lab, end.host, "end", end.interface)
+    _emulation(lab, end.host).end(end.interface)
     _record(lab, end, "none")
 
 
@@ -197,14 +197,8 @@ def _record(lab: Lab, end: End, value: str, before: str = "") -> None:
     lab.timeline.add(SysctlSet(time.time_ns(), end.host, name, value, before))
 
 
-def _told(lab: Lab, end: End) -> Told:
-    found: Told = _ask(lab, end.host, "told", end.interface)
-    return found
-
-
-def _ask(lab: Lab, host: str, what: str, *arguments: object) -> Any:
-    wish = {"part": "netem", "what": what, "arguments": arguments}
-    return lab.line(host).ask("network", wish)
+def _emulation(lab: Lab, host: str) -> EmulationRequests:
+    return lab.line(host).agent.emulation
 
 
 def _without(what: str, why: str) -> str:

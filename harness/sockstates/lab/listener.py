@@ -27,7 +27,7 @@ class Listener(Endpoint):
         """Begin accept(2); returns at once, also when no connection is complete yet."""
         if self.number is None:
             raise LabError(f"{self!r} is a program's: the program accepts, not the scenario")
-        self._accepting = self._call("accept", "accept")
+        self._accepting = self._call("accept", self.host.sockets.accept)
         return self._accepting
 
     def accept_from(self, peer: Address) -> int:

@@ -14,8 +14,8 @@ from sockstates.evidence.expectations import endpoint_text
 from sockstates.evidence.verdicts import ExpectationFailed
 from sockstates.lab.words import HasWords
 from sockstates.record.events import NANOSECONDS, ProgramEnded, ProgramWrote, SocketSeen
-from sockstates.sandbox.agent.program_texts import command_text, output_text, status_text
 from sockstates.sandbox.client.errors import LabError
+from sockstates.sandbox.program_texts import command_text, output_text, status_text
 from sockstates.tcp.states import State
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Program(HasWords):
     @property
     def processes(self) -> tuple[int, ...]:
         """Its processes that are alive, in the host's own numbering."""
-        return tuple(self.host.ask("program", what="processes", number=self.number))
+        return self.host.agent.programs.processes(self.number)
 
     def has_process(self, pid: int | None) -> bool:
         """Whether this process id is, or was, the program's or a descendant's."""
@@ -260,7 +260,7 @@ class Program(HasWords):
         """
         data = text.encode() if isinstance(text, str) else text
         try:
-            self.host.ask("program", what="write", number=self.number, arguments=(data,))
+            self.host.agent.programs.write(self.number, data)
         except ValueError as error:
             raise LabError(
                 f"{self} cannot be written to: {error}\n{self._circumstances()}"
@@ -268,7 +268,7 @@ class Program(HasWords):
 
     def close_input(self) -> None:
         """End of file on its standard input, as Ctrl-D on an empty line, once all is read."""
-        self.host.ask("program", what="close_input", number=self.number)
+        self.host.agent.programs.close_input(self.number)
 
     def interrupt(self) -> None:
         """SIGINT to the program, as Ctrl-C in its terminal."""
@@ -276,14 +276,14 @@ class Program(HasWords):
 
     def kill(self) -> None:
         """SIGKILL to every process of the program, whatever session it is in."""
-        self.host.ask("program", what="kill", number=self.number)
+        self.host.agent.programs.kill(self.number)
 
     def send_signal(self, number: signal.Signals) -> None:
         """Any signal to the program's process group, or to what it has left running.
 
         Nothing happens when all of it has ended already.
         """
-        self.host.ask("program", what="send_signal", number=self.number, arguments=(int(number),))
+        self.host.agent.programs.send_signal(self.number, int(number))
 
     def ends(self, status: int | None = None, *, seconds: float | None = None) -> int:
         """Wait until it has ended (with this status, if one is given; -N: by signal N).

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from sockstates.lab.addressed_host import AddressedHost
 from sockstates.record.events import ADDRESS, NEIGHBOURS, ROUTE, SysctlSet
-from sockstates.sandbox.agent.routes import KINDS, VERBS
 from sockstates.sandbox.client.errors import LabError
 from sockstates.sandbox.network.topology import Family
+from sockstates.sandbox.protocol import ROUTE_KINDS, ROUTE_VERBS
 from sockstates.tcp.nearest import did_you_mean
 
 if TYPE_CHECKING:
@@ -34,12 +34,7 @@ def route(self: Host, words: str) -> None:
         target = everything if destination == DEFAULT else _address(self, destination, family)
         gateway = _address(self, via, family) if via else ""
         try:
-            self.ask(
-                "network",
-                part="routes",
-                what="change",
-                arguments=(verb, kind, target, gateway),
-            )
+            self.agent.routes.change(verb, kind, target, gateway)
         except OSError as error:
             raise LabError(f"{self.name}: route {words} is refused: {error}") from error
     _record(self, f"{ROUTE} {words}", "done")
@@ -63,12 +58,7 @@ def ip_address(self: Host, words: str) -> None:
         )
     end = ends[device]
     try:
-        self.ask(
-            "network",
-            part="routes",
-            what="change_addresses",
-            arguments=(verb, device, end.ipv4, end.prefix_ipv4, end.ipv6),
-        )
+        self.agent.routes.change_addresses(verb, device, end.ipv4, end.prefix_ipv4, end.ipv6)
     except OSError as error:
         raise LabError(f"{self.name}: address {words} is refused: {error}") from error
     _record(self, f"{ADDRESS} {words}", "done")
@@ -82,21 +72,22 @@ def ask_neighbours(self: Host) -> None:
     whom it forwards IPv6 to: it would from a link-local address (ndisc_send_ns() in
     net/ipv6/ndisc.c), and a lab has none.
     """
-    self.ask("network", part="routes", what="ask_neighbours")
+    self.agent.routes.ask_neighbours()
     _record(self, NEIGHBOURS, "asked for")
 
 
 def _read(host: Host, words: str) -> tuple[str, str, str, str]:
     """Verb, kind, destination, and via which host, if any."""
     verb, *rest = words.split() or [""]
-    kind = rest.pop(0) if rest and rest[0] in KINDS else "unicast"
+    kind = rest.pop(0) if rest and rest[0] in ROUTE_KINDS else "unicast"
     via = ""
     if rest[1:2] == ["via"] and len(rest) == 3:
         rest, via = rest[:1], rest[2]
-    if verb not in VERBS or len(rest) != 1:
+    if verb not in ROUTE_VERBS or len(rest) != 1:
         raise LabError(
-            f"{host.name}: route {words!r} cannot be read: one of {', '.join(VERBS)}, then perhaps "
-            f"one of {', '.join(KINDS)}, then a host or {DEFAULT}, then perhaps via a host"
+            f"{host.name}: route {words!r} cannot be read: one of {', '.join(ROUTE_VERBS)}, then "
+            f"perhaps one of {', '.join(ROUTE_KINDS)}, then a host or {DEFAULT}, then perhaps via "
+            "a host"
         )
     return verb, kind, rest[0], via
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from platform import release
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sockstates.lab.words import HasWords
 from sockstates.record.events import RuleChanged
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def lacking_nat(lab: Lab) -> str:
     """Why no addresses can be rewritten here, and the ways out; empty where they can."""
-    if lab[lab.request.hosts[0]].ask("rule", what="knows_nat"):
+    if lab[lab.request.hosts[0]].agent.rules.knows_nat():
         return ""
     return (
         f"Linux {release()} cannot rewrite addresses: it lacks CONFIG_NFT_NAT and CONFIG_NFT_REDIR "
@@ -48,8 +49,7 @@ class Rule(HasWords):
     @property
     def counter(self) -> Counter:
         """What the kernel counted at this rule, over both address families."""
-        packets, octets = self._ask("counter")
-        return Counter(packets, octets)
+        return Counter(*self.host.agent.rules.counter(self._made("counted")))
 
     @property
     def packets(self) -> int:
@@ -68,25 +68,26 @@ class Rule(HasWords):
 
     def delete(self) -> None:
         """Take the rule away (``iptables -D``)."""
-        self._change("delete", "deleted")
+        self._change(self.host.agent.rules.delete, "deleted")
         if self in self.host.lab.rules:
             self.host.lab.rules.remove(self)
 
     def suspend(self) -> None:
         """Let the rule rest: it matches nothing until :meth:`resume`."""
-        self._change("suspend", "suspended")
+        self._change(self.host.agent.rules.suspend, "suspended")
 
     def resume(self) -> None:
         """Put a resting rule back in its old place."""
-        self._change("resume", "resumed")
+        self._change(self.host.agent.rules.resume, "resumed")
 
-    def _change(self, what: str, change: str) -> None:
-        self._ask(what)
+    def _change(self, request: Callable[[int], object], change: str) -> None:
+        request(self._made(change))
         self.host.record_rule(self.line, change, *self.counter)
 
-    def _ask(self, what: str) -> Any:
+    def _made(self, change: str) -> int:
+        """Its number; errors: LabError where the line made no rule."""
         if self.number is None:
             raise LabError(
-                f"{self.host.name}: {self.line!r} made no rule: there is nothing to {what}"
+                f"{self.host.name}: {self.line!r} made no rule: there is nothing to be {change}"
             )
-        return self.host.ask("rule", what=what, arguments=(self.number,))
+        return self.number

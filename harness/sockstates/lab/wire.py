@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from sockstates.lab.addressed_host import AddressedHost
 from sockstates.lab.fault import Fault
-from sockstates.sandbox.agent.wire_faults import Wish
 from sockstates.sandbox.client.errors import LabError
 from sockstates.sandbox.network.topology import WIRE
+from sockstates.sandbox.protocol import FaultRequest
 from sockstates.tcp import pattern
 from sockstates.tcp.altering import LARGEST, OPTION_KINDS
 from sockstates.tcp.comparison import Places
@@ -53,16 +53,18 @@ class Wire(AddressedHost):
         is held, or of these only the one of that `number`. `until="server > client: Flags [S]"`:
         until such a segment has passed. The fault is over then.
         """
-        wish = self._wish("hold", which, number, every, _until_words(until))
+        request = self._request("hold", which, number, every, _until_words(until))
         if isinstance(until, str):
             awaited = self._one_line("hold(until=…)", until)
-            return self._make(wish, until=awaited, places={**wish.places, **self._places(awaited)})
+            return self._make(
+                request, until=awaited, places={**request.places, **self._places(awaited)}
+            )
         if until is not None and until <= (number or 1):
             raise LabError(
                 f"wire.hold: until={until}, which is not behind number {number or 1}: what is held "
                 "waits for a later segment"
             )
-        return self._make(wish, until=until)
+        return self._make(request, until=until)
 
     def delay(
         self, which: str, *, seconds: float, number: int | None = None, every: int | None = None
@@ -70,8 +72,8 @@ class Wire(AddressedHost):
         """Have segments go on so many seconds after they came; others can overtake them."""
         if not 0 < seconds < 3600:
             raise LabError(f"wire.delay: seconds={seconds!r}; more than 0, and less than an hour")
-        wish = self._wish("delay", which, number, every, f"by {seconds:g} s")
-        return self._make(wish, seconds=float(seconds))
+        request = self._request("delay", which, number, every, f"by {seconds:g} s")
+        return self._make(request, seconds=float(seconds))
 
     def duplicate(
         self, which: str, *, copies: int = 1, number: int | None = None, every: int | None = None
@@ -79,7 +81,7 @@ class Wire(AddressedHost):
         """Have segments go on with so many copies right behind them."""
         _at_least_one("duplicate", "copies", copies)
         words = "" if copies == 1 else f"{copies} copies"
-        return self._make(self._wish("duplicate", which, number, every, words), copies=copies)
+        return self._make(self._request("duplicate", which, number, every, words), copies=copies)
 
     def corrupt(
         self,
@@ -98,12 +100,12 @@ class Wire(AddressedHost):
         if where not in WHERE:
             raise LabError(f"wire.corrupt: where={where!r}; it is one of {', '.join(WHERE)}")
         words = f"in its {where}" + (", with a right checksum" if fix_checksum else "")
-        wish = self._wish("corrupt", which, number, every, words)
-        return self._make(wish, header=where == "header", checksum_fixed=fix_checksum)
+        request = self._request("corrupt", which, number, every, words)
+        return self._make(request, header=where == "header", checksum_fixed=fix_checksum)
 
     def drop(self, which: str, *, number: int | None = None, every: int | None = None) -> Fault:
         """Have segments not go on at all."""
-        return self._make(self._wish("drop", which, number, every))
+        return self._make(self._request("drop", which, number, every))
 
     def rewrite(
         self,
@@ -128,19 +130,21 @@ class Wire(AddressedHost):
         words = [f"{name} {value}" for name, value in numbers.items()]
         words += [f"flags {flags}"] if flags is not None else []
         words += [f"without {name}" for name in removed]
-        wish = self._wish("rewrite", which, number, every, ", ".join(words))
-        return self._make(wish, numbers=numbers, flags=flags, without=removed)
+        request = self._request("rewrite", which, number, every, ", ".join(words))
+        return self._make(request, numbers=numbers, flags=flags, without=removed)
 
     def notices(
         self, which: str, *, number: int | None = None, every: int | None = None, instead_of: str
     ) -> Fault:
         """Have segments chosen as by the verb `instead_of`, and go on at once, unchanged."""
-        wish = self._wish("rewrite", which, number, every, f"nothing, instead of {instead_of}")
-        return self._make(wish)
+        request = self._request(
+            "rewrite", which, number, every, f"nothing, instead of {instead_of}"
+        )
+        return self._make(request)
 
-    def _wish(
+    def _request(
         self, verb: str, which: str, number: int | None, every: int | None, words: str = ""
-    ) -> Wish:
+    ) -> FaultRequest:
         line = self._one_line(verb, which)
         if number is not None and every is not None:
             raise LabError(f"wire.{verb}: number={number} or every={every}, not both")
@@ -151,11 +155,11 @@ class Wire(AddressedHost):
         said = ", ".join(each for each in (chosen, words) if each)
         text = f"{verb} {line}" + (f" ({said})" if said else "")
         bindings = dict(self.lab.seen.bindings)
-        return Wish(verb, text, line, self._places(line), bindings, number, every)
+        return FaultRequest(verb, text, line, self._places(line), bindings, number, every)
 
-    def _make(self, wish: Wish, **said: Any) -> Fault:
-        number = self.ask("fault", what="apply", arguments=(replace(wish, **said),))
-        fault = Fault(self, number, wish.text)
+    def _make(self, request: FaultRequest, **said: Any) -> Fault:
+        number = self.agent.faults.apply(replace(request, **said))
+        fault = Fault(self, number, request.text)
         fault.record("applied", 0)
         return fault
 

@@ -9,7 +9,7 @@ from sockstates.evidence.verdicts import ExpectationFailed
 from sockstates.lab.call import Call
 from sockstates.lab.link import Link
 from sockstates.lab.program import Found, Program
-from sockstates.lab.rule import Rule
+from sockstates.lab.rule import Counter, Rule
 from sockstates.record.events import CallEnded
 
 
@@ -25,11 +25,12 @@ class WithheldCall(Call):
 class InertRule(Rule):
     """A rule that was not applied: it matches nothing, and taking it away changes nothing."""
 
-    def _ask(self, what: str) -> tuple[int, int]:
-        del what  # the counter: nothing else is asked for
-        return 0, 0
+    @property
+    def counter(self) -> Counter:
+        """Nothing at all."""
+        return Counter(0, 0)
 
-    def _change(self, what: str, change: str) -> None:
+    def _change(self, request: Callable[[int], object], change: str) -> None:
         """Leave everything as it is; nothing is recorded either."""
 
 

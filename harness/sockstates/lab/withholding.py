@@ -41,8 +41,8 @@ from sockstates.lab.socket_options import Options, packed_options
 from sockstates.lab.tls_seen import TlsSeen
 from sockstates.lab.wire import Wire
 from sockstates.lab.withheld import InertLink, InertRule, WithheldCall, WithheldProgram
-from sockstates.sandbox.agent.netem import Emulation
 from sockstates.sandbox.client.errors import LabError
+from sockstates.sandbox.protocol import Emulation
 from sockstates.sandbox.rules import parse
 from sockstates.tcp.nearest import did_you_mean
 from sockstates.tcp.segment import Address
@@ -325,8 +325,8 @@ def _sets_options(*_: Any, options: Options = (), **__: Any) -> bool:
 
 def _bind(host: Host, address: tuple[str, int], options: Options) -> tuple[int, Address]:
     family = FAMILY_NUMBERS[host.lab.family]
-    number, local = host.socket(
-        "bind", address=address, family=family, options=packed_options(options)
+    number, local = host.sockets.bind(
+        address=address, family=family, options=packed_options(options)
     )
     return number, Address(*local)
 

@@ -13,8 +13,9 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,20 @@ from sockstates.sandbox.agent.wire_faults import Faults
 from sockstates.sandbox.channel import Channel, ChannelClosedError
 from sockstates.sandbox.network import gate, interfaces, namespaces, settings
 from sockstates.sandbox.network.topology import ROUTER, WIRE
+from sockstates.sandbox.protocol import (
+    CaptureRequests,
+    EmulationRequests,
+    FaultRequests,
+    HostAgent,
+    ProgramRequests,
+    Request,
+    RouteRequests,
+    RuleRequests,
+    Settled,
+    SocketRequests,
+)
+from sockstates.sandbox.rules.families import NO_HOSTS
+from sockstates.sandbox.rules.rule import AnyCommand, Resolve
 from sockstates.sandbox.rules.tables import Tables
 from sockstates.sandbox.witnesses.capture import BLOCKS, BLOCKS_OF_A_WIRE, Capture
 from sockstates.sandbox.witnesses.chosen_captures import ChosenCaptures
@@ -74,12 +89,13 @@ class Agent:
         self._chosen = ChosenCaptures(self._name, self._selector, self._channel.send)
         self._sockets = Sockets(self._name, self._selector, self._channel.send)
         self._programs = Programs(self._name, self._selector, self._channel.send)
-        self._rules = Tables(gate.filter_socket)
+        self._rules = _WatchedTables(gate.filter_socket)
         witness = self._name, self._rules.filter, self._selector, self._channel.send
         self._trace, self._conntrack = FilterTrace(*witness), ConntrackEvents(*witness)
+        self._rules.witnesses = self._trace, self._conntrack
         self._relay: Relay | None = None
         self._faults: Faults | None = None
-        self._later: list[tuple[int, Later]] = []
+        self._later: list[tuple[int, Later[Any]]] = []
         self._clock_offset = time.time_ns() - time.monotonic_ns()
         self._wake, write_end = socket.socketpair()
         for end in (self._wake, write_end):
@@ -158,9 +174,10 @@ class Agent:
             os.eventfd_write(self._bell, 1)
             self._sampler.happened()
 
-    def _answer(self, request: tuple[int, str, dict[str, Any]]) -> None:
-        number, name, arguments = request
-        self._give(number, lambda: getattr(self, f"do_{name}")(**arguments))
+    def _answer(self, request: Request) -> None:
+        number, name, arguments, named = request
+        agent: HostAgent = self
+        self._give(number, lambda: attrgetter(name)(agent)(*arguments, **named))
 
     def _give(self, number: int, answer: Callable[[], Any]) -> None:
         try:
@@ -178,23 +195,60 @@ class Agent:
         for number, later in waiting:
             self._give(number, later.given)
 
-    def do_watch(self, seconds: float) -> None:
+    @property
+    def sockets(self) -> SocketRequests:
+        """The built-in sockets; whatever is done with them can change a state."""
+        self._sampler.happened()
+        return self._sockets
+
+    @property
+    def programs(self) -> ProgramRequests:
+        """The host's programs; what one does can change a state."""
+        self._sampler.happened()
+        return self._programs
+
+    @property
+    def rules(self) -> RuleRequests:
+        """Both tables."""
+        return self._rules
+
+    @property
+    def captures(self) -> CaptureRequests:
+        """The captures that a scenario has chosen."""
+        return self._chosen
+
+    @property
+    def faults(self) -> FaultRequests:
+        """What this wire does; errors: LookupError on another host."""
+        if self._faults is None:
+            raise LookupError(f"{self._name} is not a wire")
+        return self._faults
+
+    @property
+    def emulation(self) -> EmulationRequests:
+        """Netem."""
+        return netem
+
+    @property
+    def routes(self) -> RouteRequests:
+        """Routes, addresses and neighbours."""
+        return routes
+
+    def watch(self, seconds: float) -> None:
         """Sample closely for so long: somebody waits."""
         self._sampler.attend(seconds)
 
-    def do_sample(self) -> None:
+    def sample(self) -> None:
         """Sample the sockets once; what has changed is told before the answer."""
         self._sampler.sample()
 
-    def do_settle(self) -> Later:
-        """Drain every witness, sample once; what has happened to a call by now has been recorded.
-
-        Samples so far, time of this one, of the last look at sock_diag; frames lost so far.
-        """
+    def settle(self) -> Settled:
+        """Drain every witness, sample once; what has happened to a call by now is recorded."""
         limit = time.monotonic() + CALLS_SETTLE
-        return Later(lambda: self._sockets.rest() or time.monotonic() > limit, self._settle)
+        rest = Later(lambda: self._sockets.rest() or time.monotonic() > limit, self._settle)
+        return rest.answer()
 
-    def _settle(self) -> tuple[int, int, int, int]:
+    def _settle(self) -> Settled:
         if self.capture.settle():
             os.eventfd_write(self._bell, 1)
         self._trace.settle()
@@ -212,43 +266,13 @@ class Agent:
             self._channel.send(ClockStepped(time.time_ns(), self._name, step))
         self._sampler.sample()
         sampler = self._sampler
-        return sampler.count, sampler.sampled_at, sampler.glanced_at, self.capture.lost
+        return Settled(sampler.count, sampler.sampled_at, sampler.glanced_at, self.capture.lost)
 
-    def do_socket(self, what: str, arguments: dict[str, Any]) -> Any:
-        """A method of :class:`Sockets`; whatever it does can change a state."""
-        self._sampler.happened()
-        return getattr(self._sockets, what)(**arguments)
-
-    def do_start(self, **arguments: Any) -> tuple[int, int]:
-        """See :meth:`Programs.start`."""
-        self._sampler.happened()
-        return self._programs.start(**arguments)
-
-    def do_program(self, what: str, number: int, arguments: tuple[Any, ...] = ()) -> Any:
-        """A method of :class:`Programs`."""
-        return getattr(self._programs, what)(number, *arguments)
-
-    def do_rule(self, what: str, arguments: tuple[Any, ...] = ()) -> Any:
-        """A method of the host's :class:`Tables`, watched from before the first drop on."""
-        for witness in (self._trace, self._conntrack) if what == "apply" else ():
-            witness.prepare(arguments[0])
-        return getattr(self._rules, what)(*arguments)
-
-    def do_capture(self, what: str, arguments: tuple[Any, ...]) -> None:
-        """A method of :class:`ChosenCaptures`."""
-        getattr(self._chosen, what)(*arguments)
-
-    def do_fault(self, what: str, arguments: tuple[Any, ...]) -> Any:
-        """A method of the wire's :class:`Faults`."""
-        if self._faults is None:
-            raise LookupError(f"{self._name} is not a wire")
-        return getattr(self._faults, what)(*arguments)
-
-    def do_watch_conntrack(self) -> str:
+    def watch_conntrack(self) -> str:
         """See :meth:`ConntrackEvents.begin`."""
         return self._conntrack.begin()
 
-    def do_send_frame(self, interface: str, frame: bytes) -> int:
+    def send_frame(self, interface: str, frame: bytes) -> int:
         """Send a frame as it is from an interface; the time (ns) just before."""
         self._sampler.happened()
         with gate.frame_sender(interface) as sender:
@@ -256,33 +280,41 @@ class Agent:
             sender.send(frame)
         return before
 
-    def do_counters(self) -> dict[str, int]:
+    def counters(self) -> dict[str, int]:
         """The kernel's counters of the host; see :mod:`sandbox.agent.kernel_counters`."""
         return read_counters()
 
-    def do_sysctl(self, name: str, value: str) -> None:
+    def set_sysctl(self, name: str, value: str) -> None:
         """Set a network sysctl of the host."""
         before = gate.read_sysctl(name)
         gate.write_sysctl(name, value)
         self._channel.send(SysctlSet(time.time_ns(), self._name, name, value, before))
 
-    def do_mtu(self, octets: int) -> None:
-        """Set the MTU of each of the host's cables; what it was is told as of a sysctl."""
-        for name, before in interfaces.set_mtu(octets):
-            what = f"{name} mtu", str(octets), str(before)
-            self._channel.send(SysctlSet(time.time_ns(), self._name, *what))
+    def read_sysctl(self, name: str) -> str:
+        """A network sysctl of the host, as one line."""
+        return gate.read_sysctl(name)
 
-    def do_network(self, part: str, what: str, arguments: tuple[Any, ...] = ()) -> Any:
-        """A function of :mod:`sandbox.agent.netem` or of :mod:`sandbox.agent.routes`."""
-        return getattr({"netem": netem, "routes": routes}[part], what)(*arguments)
-
-    def do_sysctl_names(self) -> list[str]:
+    def sysctl_names(self) -> list[str]:
         """The network sysctls that the host has."""
         return gate.sysctl_names()
 
-    def do_read_sysctl(self, name: str) -> str:
-        """A network sysctl of the host, as one line."""
-        return gate.read_sysctl(name)
+    def set_mtu(self, size: int) -> None:
+        """Set the MTU of each of the host's cables; what it was is told as of a sysctl."""
+        for name, before in interfaces.set_mtu(size):
+            what = f"{name} mtu", str(size), str(before)
+            self._channel.send(SysctlSet(time.time_ns(), self._name, *what))
+
+
+class _WatchedTables(Tables):
+    """Tables whose rules are watched from before the first drop on."""
+
+    witnesses: Sequence[FilterTrace | ConntrackEvents] = ()
+
+    def apply(self, command: AnyCommand, resolve: Resolve = NO_HOSTS) -> int | None:
+        """As in :class:`Tables`, once the witnesses know of it."""
+        for witness in self.witnesses:
+            witness.prepare(command)
+        return super().apply(command, resolve)
 
 
 def be_a_host(

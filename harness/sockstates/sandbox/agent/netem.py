@@ -7,13 +7,11 @@ root queueing discipline: a frame comes to it before any packet(7) socket sees t
 
 from __future__ import annotations
 
-import errno
 import socket
 import struct
-from dataclasses import dataclass
-from typing import NamedTuple
 
 from sockstates.sandbox.network import gate
+from sockstates.sandbox.protocol import NETEM_IS_MISSING, Emulation, Told
 from sockstates.sandbox.witnesses.netlink_attributes import attributes
 
 RTM_SETLINK, RTM_NEWQDISC, RTM_DELQDISC, RTM_GETQDISC = 19, 36, 37, 38
@@ -35,43 +33,13 @@ KIND = b"netem\0"
 ROOM = 1 << 20
 """How many frames wait at most; what comes when so many do is lost."""
 MOST = 0xFFFFFFFF
-IS_MISSING = (errno.ENOENT, errno.EOPNOTSUPP)
-"""How a kernel answers that does not know this queueing discipline, or none at all."""
-
-
-@dataclass(frozen=True, slots=True)
-class Emulation:
-    """What happens to each frame: seconds, a fraction of 1, bits per second; None: nothing."""
-
-    delay: float | None = None
-    jitter: float | None = None
-    loss: float | None = None
-    rate: float | None = None
-    seed: int | None = None
-
-    def __str__(self) -> str:
-        said = (
-            ("delay", self.delay, " s"),
-            ("jitter", self.jitter, " s"),
-            ("loss", self.loss, ""),
-            ("rate", self.rate, " bit/s"),
-            ("seed", self.seed, ""),
-        )
-        return ", ".join(f"{name} {value}{unit}" for name, value, unit in said if value is not None)
-
-
-class Told(NamedTuple):
-    """What the kernel says of a netem: how many frames it lost; its seed, where it knows one."""
-
-    lost: int
-    seed: int | None
 
 
 def begin(name: str, emulation: Emulation) -> None:
     """Have this done to every frame that leaves the interface.
 
-    Errors: OSError, with one of `IS_MISSING` where the kernel has no netem, and EEXIST where the
-    interface has one already.
+    Errors: OSError, with one of `NETEM_IS_MISSING` where the kernel has no netem, and EEXIST where
+    the interface has one already.
     """
     settings = _SETTINGS.pack(0, ROOM, _share(emulation.loss), 0, 0, 0)
     options = _attribute(TCA_KIND, KIND) + _attribute(TCA_OPTIONS, settings + _further(emulation))
@@ -103,7 +71,7 @@ def is_known() -> bool:
     try:
         begin("lo", Emulation())
     except OSError as error:
-        if error.errno in IS_MISSING:
+        if error.errno in NETEM_IS_MISSING:
             return False
         raise
     end("lo")

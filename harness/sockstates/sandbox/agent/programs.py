@@ -23,8 +23,8 @@ import psutil
 from sockstates.programs import search_path
 from sockstates.record.events import Event, ProgramEnded, ProgramStarted
 from sockstates.sandbox.agent.program_streams import Input, Output, recorder
-from sockstates.sandbox.agent.program_texts import command_text
 from sockstates.sandbox.network import namespaces
+from sockstates.sandbox.program_texts import command_text
 
 PROXIES = frozenset({"http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"})
 """Settings of the machine's own network, which a lab's hosts are not on."""

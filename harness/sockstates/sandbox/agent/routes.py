@@ -13,10 +13,6 @@ from sockstates.sandbox.network import gate
 from sockstates.sandbox.network.interfaces import IFA_F_NODAD, IFF_NOARP, LOCAL_TABLE
 from sockstates.sandbox.network.topology import PREFIX_IPV6
 
-KINDS = ("unicast", "blackhole", "unreachable", "prohibit")
-"""What a route does with what it leads; the last three lead nowhere, each with its own error."""
-VERBS = ("add", "replace", "del")
-
 
 def change(verb: str, kind: str, destination: str, via: str = "") -> None:
     """Add, replace or delete a route to an address or to ``default``; OSError when it is refused.

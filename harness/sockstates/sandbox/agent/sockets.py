@@ -20,10 +20,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from sockstates.record.events import CallBegan, CallEnded, Event
 from sockstates.sandbox.agent.blocking_calls import BlockingCall, can_be_interrupted
+from sockstates.sandbox.protocol import SocketInUseError
 from sockstates.tcp.segment import Address
 
 POLL_EVENTS = ("POLLIN", "POLLPRI", "POLLOUT", "POLLERR", "POLLHUP", "POLLRDHUP")
@@ -34,15 +35,22 @@ SO_COOKIE = 57
 """socket(7): the number that tells this socket from every other that there ever was."""
 
 
-class Later(NamedTuple):
+Value = TypeVar("Value")
+
+
+class Later(NamedTuple, Generic[Value]):
     """An answer that can be given when `ready` says so; what it is, `value` says then."""
 
     ready: Callable[[], bool]
-    value: Callable[[], Any]
+    value: Callable[[], Value]
 
-    def given(self) -> Any:
+    def given(self) -> Value:
         """The answer, or this again while it cannot be given."""
-        return self.value() if self.ready() else self
+        return self.value() if self.ready() else self.answer()
+
+    def answer(self) -> Value:
+        """This, typed as what whoever asked gets: the agent sends an answer when it is there."""
+        return cast("Value", self)
 
 
 @dataclass(slots=True)
@@ -60,10 +68,6 @@ class OpenSocket:
     def waiting(self) -> tuple[BlockingCall, ...]:
         """The calls that have not been seen to end."""
         return tuple(call for call in (self.reader, self.writer) if call is not None)
-
-
-class SocketInUseError(OSError):
-    """A second call of the same direction while the first one still waits."""
 
 
 @dataclass
@@ -155,7 +159,7 @@ class Sockets:
         options: tuple[tuple[int, int, Any], ...],
         *,
         blocking: bool = True,
-    ) -> Later:
+    ) -> tuple[int, tuple[str, int], int]:
         """Begin to connect; the answer is the socket's number and its own address.
 
         The socket is bound first, so that its port is known also when the connection is refused
@@ -185,11 +189,11 @@ class Sockets:
         return self._start(
             opened,
             BlockingCall(call, "connect", attempt),
+            lambda: (opened.number, opened.local, cookie),
             writing=True,
-            answer=lambda: (opened.number, opened.local, cookie),
-        )
+        ).answer()
 
-    def accept(self, call: int, number: int) -> Later:
+    def accept(self, call: int, number: int) -> None:
         """Wait for a completed connection; the result is (socket number, peer address)."""
         listener = self._open[number]
 
@@ -199,13 +203,13 @@ class Sockets:
 
         return self._begin(call, listener, "accept", "", listener.real.accept, made_of=adopted)
 
-    def receive(self, call: int, number: int, size: int, flags: int) -> Later:
+    def receive(self, call: int, number: int, size: int, flags: int) -> None:
         """recv(2) of at most `size` bytes; the result is the bytes, empty at the end of file."""
         opened = self._open[number]
         attempt = partial(opened.real.recv, size, flags)
         return self._begin(call, opened, "recv", f"{size} bytes{_flag_words(flags)}", attempt)
 
-    def send(self, call: int, number: int, data: bytes, flags: int) -> Later:
+    def send(self, call: int, number: int, data: bytes, flags: int) -> None:
         """send(2) of `data`; the result is how many bytes the socket took.
 
         All of them where nothing ends the call before: where it blocks, it waits until they fit.
@@ -215,7 +219,7 @@ class Sockets:
         detail = f"{len(data)} bytes{_flag_words(flags)}"
         return self._begin(call, opened, "send", detail, attempt, writing=True)
 
-    def poll(self, call: int, number: int, events: int) -> Later:
+    def poll(self, call: int, number: int, events: int) -> None:
         """poll(2) for these events, or for what nobody has to ask for; the result names them."""
         opened, poll = self._open[number], select.poll()
         poll.register(opened.real, events)
@@ -229,12 +233,12 @@ class Sockets:
         writing = bool(events & select.POLLOUT)
         return self._begin(call, opened, "poll", poll_words(events), attempt, writing=writing)
 
-    def close(self, call: int, number: int) -> Later:
+    def close(self, call: int, number: int) -> None:
         """close(2); with SO_LINGER it waits. What waits on the socket is interrupted first."""
         opened = self._open.pop(number)
         self._began(opened, call, "close", "")
         closing = BlockingCall(call, "close", lambda: _close(opened))
-        return self._start(opened, closing, tracked=False)
+        self._start(opened, closing, lambda: None, tracked=False).answer()
 
     def descriptor(self, number: int) -> int:
         """The file descriptor of an open socket."""
@@ -273,13 +277,13 @@ class Sockets:
         *,
         writing: bool = False,
         made_of: Callable[[object], object] = lambda result: result,
-    ) -> Later:
+    ) -> None:
         """Make a call, once an earlier one of its direction that is about to end has ended.
 
         A connection can be seen ESTABLISHED before our own connect(2) has returned.
         """
         earlier = opened.writer if writing else opened.reader
-        begun: list[Later] = []
+        begun: list[Later[None]] = []
 
         def ready() -> bool:
             if not begun:
@@ -289,26 +293,27 @@ class Sockets:
                     return True
                 self._began(opened, number, name, detail)
                 call = BlockingCall(number, name, attempt)
-                begun.append(self._start(opened, call, writing=writing, made_of=made_of))
+                begun.append(
+                    self._start(opened, call, lambda: None, writing=writing, made_of=made_of)
+                )
             return begun[0].ready()
 
-        def value() -> Any:
+        def value() -> None:
             if not begun:
                 raise SocketInUseError(errno.EALREADY, f"{name}: an earlier call is still waiting")
-            return begun[0].value()
 
-        return Later(ready, value)
+        return Later(ready, value).answer()
 
     def _start(
         self,
         opened: OpenSocket,
         call: BlockingCall,
+        answer: Callable[[], Value],
         *,
         writing: bool = False,
         tracked: bool = True,
         made_of: Callable[[object], object] = lambda result: result,
-        answer: Callable[[], Any] = lambda: None,
-    ) -> Later:
+    ) -> Later[Value]:
         """Have a call made; what it returned is recorded when it ends.
 
         The request is answered when the call has ended or waits: what it does by itself is done.

@@ -11,44 +11,18 @@ import heapq
 import math
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 
 from sockstates.record.events import NANOSECONDS, RuleChanged
 from sockstates.record.kernel_events import WireActed
 from sockstates.sandbox.agent.relay import Relay
+from sockstates.sandbox.protocol import FaultRequest
 from sockstates.tcp.altering import damaged, has_payload, rewritten
-from sockstates.tcp.comparison import Places
 from sockstates.tcp.headers import read_segment
 from sockstates.tcp.pattern import Line
 from sockstates.tcp.sieve import Sieve
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """A fault as the scenario asked for it; `text` is what it wrote.
-
-    number: only the segment of this number among those that the line describes, counted from 1.
-    every: only each so many-eth of them. until: what a hold waits for: that the segment of this
-    number has passed, or one that another line describes; None: that it is released.
-    """
-
-    action: str
-    text: str
-    line: Line
-    places: Places
-    bindings: Mapping[str, int]
-    number: int | None = None
-    every: int | None = None
-    until: int | Line | None = None
-    seconds: float = 0.0
-    copies: int = 1
-    header: bool = False
-    checksum_fixed: bool = False
-    numbers: Mapping[str, int] = field(default_factory=dict)
-    flags: str | None = None
-    without: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -65,7 +39,7 @@ class _Fault:
     """A fault in force: how many segments its line described, how many of them it chose."""
 
     number: int
-    wish: Wish
+    request: FaultRequest
     sieve: Sieve
     awaited: Sieve | None
     met: int = 0
@@ -77,11 +51,11 @@ class _Fault:
         if not self.sieve.takes(frame):
             return False
         self.met += 1
-        wish = self.wish
-        if wish.number is not None:
-            mine = self.met == wish.number
-        elif wish.every is not None:
-            mine = self.met % wish.every == 0
+        request = self.request
+        if request.number is not None:
+            mine = self.met == request.number
+        elif request.every is not None:
+            mine = self.met % request.every == 0
         else:
             mine = not self.awaits_number or self.met < self.awaits_number
         self.chosen += mine
@@ -90,14 +64,14 @@ class _Fault:
     @property
     def interests(self) -> list[bytes]:
         """What frames match that it must see: none any more where its only one has come."""
-        spent = not self.awaits_number and self.met >= (self.wish.number or math.inf)
+        spent = not self.awaits_number and self.met >= (self.request.number or math.inf)
         sieves = [] if spent else [self.sieve]
         return [sieve.expression for sieve in (*sieves, self.awaited) if sieve is not None]
 
     @property
     def awaits_number(self) -> int:
         """The number of the segment that a hold waits for; 0 when it waits for none."""
-        return self.wish.until if isinstance(self.wish.until, int) else 0
+        return self.request.until if isinstance(self.request.until, int) else 0
 
 
 class Faults:
@@ -116,14 +90,14 @@ class Faults:
         self._due: list[tuple[int, int, _Fault, _Passing]] = []
         """A heap of the delayed: when (CLOCK_MONOTONIC, ns), a number against ties, whose, what."""
 
-    def apply(self, wish: Wish) -> int:
+    def apply(self, request: FaultRequest) -> int:
         """Put a fault into force; its number."""
         number = next(self._numbers)
         awaited = None
-        if isinstance(wish.until, Line):
-            awaited = Sieve(wish.until, wish.places, wish.bindings)
-        sieve = Sieve(wish.line, wish.places, wish.bindings)
-        self._faults[number] = _Fault(number, wish, sieve, awaited)
+        if isinstance(request.until, Line):
+            awaited = Sieve(request.until, request.places, request.bindings)
+        sieve = Sieve(request.line, request.places, request.bindings)
+        self._faults[number] = _Fault(number, request, sieve, awaited)
         self._renew_interest()
         return number
 
@@ -163,7 +137,7 @@ class Faults:
         for fault in self._faults.values():
             before = fault.met
             if fault.chooses(frame):
-                if fault.wish.number is not None:
+                if fault.request.number is not None:
                     self._renew_interest()
                 return self._act(fault, passing)
             if fault.met > before == fault.awaits_number - 1:
@@ -172,37 +146,39 @@ class Faults:
         return self._send(passing)
 
     def _act(self, fault: _Fault, passing: _Passing) -> None:
-        wish = fault.wish
-        if wish.action == "hold":
+        request = fault.request
+        if request.action == "hold":
             fault.held.append(passing)
             self._tell(fault, passing, "held")
-        elif wish.action == "delay":
-            due = time.monotonic_ns() + int(wish.seconds * NANOSECONDS)
+        elif request.action == "delay":
+            due = time.monotonic_ns() + int(request.seconds * NANOSECONDS)
             heapq.heappush(self._due, (due, next(self._ties), fault, passing))
-            self._tell(fault, passing, "delayed", detail=f"by {wish.seconds:g} s")
-        elif wish.action == "drop":
+            self._tell(fault, passing, "delayed", detail=f"by {request.seconds:g} s")
+        elif request.action == "drop":
             self._tell(fault, passing, "dropped")
         else:
             self._act_on_the_way(fault, passing)
 
     def _act_on_the_way(self, fault: _Fault, passing: _Passing) -> None:
         """Duplicate, damage or rewrite a segment that goes on at once."""
-        wish = fault.wish
-        if wish.action == "duplicate":
-            words = "sent on once more" if wish.copies == 1 else f"{wish.copies} more copies sent"
+        request = fault.request
+        if request.action == "duplicate":
+            words = (
+                "sent on once more" if request.copies == 1 else f"{request.copies} more copies sent"
+            )
             self._tell(fault, passing, "duplicated", detail=words)
-            copies = [passing.frame] * (1 + wish.copies)
-        elif wish.action == "corrupt":
-            action = "rewritten" if wish.checksum_fixed else "damaged"
-            self._tell(fault, passing, action, detail=_damage_text(wish, passing.frame))
+            copies = [passing.frame] * (1 + request.copies)
+        elif request.action == "corrupt":
+            action = "rewritten" if request.checksum_fixed else "damaged"
+            self._tell(fault, passing, action, detail=_damage_text(request, passing.frame))
             copies = [
-                damaged(passing.frame, header=wish.header, checksum_fixed=wish.checksum_fixed)
+                damaged(passing.frame, header=request.header, checksum_fixed=request.checksum_fixed)
             ]
         else:
             altered = rewritten(
-                passing.frame, numbers=wish.numbers, flags=wish.flags, without=wish.without
+                passing.frame, numbers=request.numbers, flags=request.flags, without=request.without
             )
-            same = "nothing of that was in it" if altered == passing.frame else _words(wish)
+            same = "nothing of that was in it" if altered == passing.frame else _words(request)
             self._tell(fault, passing, "rewritten", detail=same)
             copies = [altered]
         for copy in copies:
@@ -218,7 +194,7 @@ class Faults:
     def _end_by_itself(self, fault: _Fault) -> None:
         """What a hold waited for has passed: only the wire knows when."""
         if fault.number in self._faults:
-            text, chosen = fault.wish.text, fault.chosen
+            text, chosen = fault.request.text, fault.chosen
             self._record(RuleChanged(time.time_ns(), self._host, text, "released", chosen))
             self._end(fault)
 
@@ -244,7 +220,7 @@ class Faults:
                 time=moment or passing.moment,
                 host=self._host,
                 fault=fault.number,
-                line=fault.wish.text,
+                line=fault.request.text,
                 action=action,
                 source=segment.source,
                 destination=segment.destination,
@@ -258,13 +234,13 @@ class Faults:
         )
 
 
-def _damage_text(wish: Wish, frame: bytes) -> str:
-    where = "header" if wish.header or not has_payload(frame) else "payload"
+def _damage_text(request: FaultRequest, frame: bytes) -> str:
+    where = "header" if request.header or not has_payload(frame) else "payload"
     return f"one bit of its {where}"
 
 
-def _words(wish: Wish) -> str:
+def _words(request: FaultRequest) -> str:
     """``window 0, flags R, without sackOK``."""
-    words = [f"{name} {number}" for name, number in wish.numbers.items()]
-    words += [f"flags {wish.flags}"] if wish.flags is not None else []
-    return ", ".join([*words, *(f"without {name}" for name in wish.without)])
+    words = [f"{name} {number}" for name, number in request.numbers.items()]
+    words += [f"flags {request.flags}"] if request.flags is not None else []
+    return ", ".join([*words, *(f"without {name}" for name in request.without)])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sockstates.record.events import HostReady
 from sockstates.sandbox.channel import Channel, ChannelClosedError
 from sockstates.sandbox.client.errors import HostGone, LabError
+from sockstates.sandbox.protocol import Request, remote
 from sockstates.sandbox.witnesses.capture import FrameReader
 from sockstates.sandbox.witnesses.chosen_captures import CapturedBlock
 
@@ -46,6 +47,8 @@ class Line:
         """Frames that the host's capture had lost at the last `settle`."""
         self._numbers = count(1)
         self._answers: dict[int, tuple[Any, Exception | None]] = {}
+        self.agent = remote(self.ask)
+        """The host's agent, to be asked for what it can do."""
 
     def descriptors(self) -> list[int]:
         """What the agent gets: its end of the line, the memory for frames, the bell."""
@@ -55,16 +58,20 @@ class Line:
         """The agent has its descriptors; from now on its death is seen on the line."""
         self._theirs.close()
 
-    def tell(self, request: str, arguments: dict[str, Any]) -> None:
-        """A request without an answer."""
+    def watch(self, seconds: float) -> None:
+        """Have the host sampled closely for so long; nobody waits for an answer."""
         with contextlib.suppress(ChannelClosedError):
-            self.channel.send((0, request, arguments))
+            self._send(0, "watch", (seconds,), {})
 
-    def ask(self, request: str, arguments: dict[str, Any]) -> Any:
-        """A request and its answer; the agent's exception is raised here."""
+    def ask(self, request: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        """A request and its answer; the agent's exception is raised here.
+
+        Errors: HostGone when the agent has ended or does not answer, LabError for what is no
+        request of :class:`HostAgent`.
+        """
         number = next(self._numbers)
         try:
-            self.channel.send((number, request, arguments))
+            self._send(number, request, arguments, named)
         except ChannelClosedError:
             self.gone = True
         self.lab.pump_until(lambda: number in self._answers or self.gone, ANSWER_LIMIT)
@@ -84,13 +91,18 @@ class Line:
             raise error
         return result
 
+    def _send(self, *request: *Request) -> None:
+        self.channel.send(request)
+
     def settle(self) -> int:
         """Have the agent record what has happened by now; the samples that it took so far."""
         timeline = self.lab.timeline
-        samples, *moments, self.lost = self.ask("settle", {})
-        timeline.sampled[self.host], timeline.glanced[self.host] = moments
+        settled = self.agent.settle()
+        timeline.sampled[self.host] = settled.sampled_at
+        timeline.glanced[self.host] = settled.glanced_at
+        self.lost = settled.lost
         self.read_frames()
-        return int(samples)
+        return settled.samples
 
     def read(self) -> None:
         """Take in what the agent has sent."""
