@@ -200,7 +200,11 @@ def test_a_kernel_that_fails_leaves_the_one_before(programs: Path, tree: Path) -
 
 
 def started(tree: Path) -> subprocess.Popen[str]:
-    """A build in a session of its own, whose compiler never ends; it compiles already."""
+    """A build in a session of its own, whose compiler never ends; it compiles already.
+
+    A compiler that is a shell with a child of its own could lose SIGINT in between: dash handles it
+    in the child too, until the child has executed its program.
+    """
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "sockstates", "kernel", "build", "--source", str(tree)],
         cwd=PROJECT,
@@ -219,7 +223,7 @@ def started(tree: Path) -> subprocess.Popen[str]:
 
 
 def test_an_interrupted_build_goes_on(programs: Path, tree: Path, capsys: Output) -> None:
-    plant_programs(programs, "sleep 1000")
+    plant_programs(programs, "exec sleep 1000")
     process = started(tree)
     assert process.stdout is not None
     os.killpg(process.pid, signal.SIGINT)
@@ -239,7 +243,7 @@ def test_an_interrupted_build_goes_on(programs: Path, tree: Path, capsys: Output
 
 
 def test_two_builds_of_a_version_do_not_meet(programs: Path, tree: Path, capsys: Output) -> None:
-    plant_programs(programs, "sleep 1000")
+    plant_programs(programs, "exec sleep 1000")
     process = started(tree)
     try:
         for arguments in (("build", "--source", tree), ("remove", "6.12")):

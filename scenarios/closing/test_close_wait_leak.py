@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sockstates import CLOSE_WAIT, CLOSED, FIN_WAIT2, Host, Lab
+from sockstates import CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT2, Host, Lab
 
 SERVER = Path(__file__).parent / "leaking_server.py"
 CLIENTS = Path(__file__).parent / "short_clients.py"
@@ -37,9 +37,13 @@ def test_sockets_pile_up_in_close_wait(lab: Lab, client: Host, server: Host) -> 
     lab.stays_quiet(seconds=0.3)
     server.counts(CLOSE_WAIT, 100, owner=program)
 
-    lab.step("More come, and the server has no file for them any more: accept fails.")
+    lab.step("Six more come, and then the server has no file for another: accept fails.")
     client.start([sys.executable, str(CLIENTS)])
     program.prints("accept: Too many open files")
+    server.counts(CLOSE_WAIT, 106)
+
+    lab.step("The next one is connected all the same, by the kernel, and gets no answer.")
+    client.counts(ESTABLISHED, 1)
 
     lab.step("The server ends, and with it all of them.")
     program.close_input()
