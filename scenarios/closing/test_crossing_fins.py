@@ -35,11 +35,12 @@ def test_both_ends_are_closing_when_the_fins_cross(
     lab.step("The wire keeps what acknowledges a FIN, and one FIN until the other has passed.")
     of_servers_fin = wire.hold("client > server: Flags [_], ack K+2")
     of_clients_fin = wire.hold("server > client: Flags [_], ack J+2")
-    wire.hold("client > server: Flags [F.]", until="server > client: Flags [F.]")
+    first = wire.hold("client > server: Flags [F.]", until="server > client: Flags [F.]")
 
     lab.step("Both close. The FINs cross on the wire.")
     connection.client.close()
     connection.client.reaches(FIN_WAIT1, owner=None, send_queue=1)
+    first.meets()
     connection.server.close()
     connection.client.reaches(CLOSING, owner=None, send_queue=1)
     connection.server.reaches(CLOSING, owner=None, send_queue=1)

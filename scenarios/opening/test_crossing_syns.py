@@ -13,11 +13,12 @@ def test_both_ends_are_syn_recv_when_the_syns_cross(
     lab.step("The wire keeps every SYN-ACK, and the client's SYN until the server's has passed.")
     from_client = wire.hold("client > server: Flags [S.]")
     from_server = wire.hold("server > client: Flags [S.]")
-    wire.hold("client > server: Flags [S]", until="server > client: Flags [S]")
+    first = wire.hold("client > server: Flags [S]", until="server > client: Flags [S]")
 
     lab.step("Each connects to the port that the other connects from. The SYNs cross on the wire.")
     left = client.connect(server, port=7002, source_port=7001).client
     left.reaches(SYN_SENT, owner=client)
+    first.meets()
     right = server.connect(client, port=7001, source_port=7002).client
     left.reaches(SYN_RECV, owner=client)
     right.reaches(SYN_RECV, owner=server)

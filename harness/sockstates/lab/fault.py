@@ -56,6 +56,7 @@ class Fault(HasWords):
                 f"  expected  {_segments(number)} within {waited_text(limit)}\n"
                 f"  seen      {len(seen)}"
             )
+        lab.settle()  # it is told before it is done, and is done when the wire has answered
         return segments_of_fault(lab.timeline, self.number)
 
     def delete(self) -> None:
