@@ -186,9 +186,9 @@ def _what_a_request_to_end_it_brings() -> tuple[list[str], list[object]]:
     ours, its = socket.socketpair()
     channel = Channel(ours)
     agent = Agent(Description("client"), its, os.memfd_create("capture"), os.eventfd(0))
-    channel.send((1, "capture", {"what": "begin", "arguments": (1, "udp port 9", "lo")}))
+    channel.send((1, "captures.begin", (1, "udp port 9", "lo"), {}))
     agent._turn()
-    channel.send((2, "capture", {"what": "end", "arguments": (1,)}))
+    channel.send((2, "captures.end", (1,), {}))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.sendto(bytes(200), ("127.0.0.1", 9))
     select.select([agent._chosen._running[1]], [], [])

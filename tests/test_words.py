@@ -17,14 +17,14 @@ SAID = " ".join(re.findall(r"`[^`]+`", PAGE.replace("```", "`")))
 HANDLED = {
     words.Lab: """addresses count_rules doubt fileno finish line next_call pump_until settle
         take_in wait_until""",
-    words.Host: """ask line program_of record_rule sample settle socket source_towards target_at
-        tell users_of""",
+    words.Host: """agent line program_of record_rule sample settle sockets source_towards target_at
+        users_of""",
     words.Endpoint: "connecting go_on_from key stages wait_for_connect",
     words.Listener: "accept_from connecting go_on_from key stages wait_for_connect",
     words.Connection: "",
     words.Program: "has_process",
     words.Rule: "record_counter",
-    words.Wire: "address address_of addresses ask line notices pid sample settle tell",
+    words.Wire: "address address_of addresses agent line notices pid sample settle",
     words.Fault: "record",
     words.Link: "",
     words.CraftedPeer: "has_peer remote",

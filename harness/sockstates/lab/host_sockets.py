@@ -14,7 +14,7 @@ from sockstates.lab.counted import counted
 from sockstates.lab.socket_options import Options, packed_options
 from sockstates.record.events import SocketSeen
 from sockstates.sandbox.client.errors import LabError
-from sockstates.sandbox.protocol import SocketRequests, remote
+from sockstates.sandbox.protocol import SocketClosedError, SocketRequests, remote
 from sockstates.tcp.states import State
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class SocketHost(AddressedHost):
         check_arguments(self.name, named)
         try:
             return self.line.ask(request, arguments, named)
-        except KeyError:
+        except SocketClosedError:
             raise LabError(
                 f"{self.name}: the scenario has already closed this socket; nothing more can be "
                 "done with it"

@@ -44,12 +44,16 @@ Where = tuple[str, int]
 PackedOptions = tuple[tuple[int, int, Any], ...]
 
 
+class SocketClosedError(LookupError):
+    """A call on a socket that has been closed."""
+
+
 class SocketInUseError(OSError):
     """A second call of the same direction while the first one still waits."""
 
 
 class SocketRequests(Protocol):
-    """The built-in sockets of a host. Errors: OSError of the call, KeyError for a closed socket."""
+    """The built-in sockets of a host. Errors: OSError of the call, SocketClosedError."""
 
     def bind(self, address: Where, family: int, options: PackedOptions) -> tuple[int, Where]:
         """Bind a new socket; its number and its address."""

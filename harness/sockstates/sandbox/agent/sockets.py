@@ -24,7 +24,7 @@ from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from sockstates.record.events import CallBegan, CallEnded, Event
 from sockstates.sandbox.agent.blocking_calls import BlockingCall, can_be_interrupted
-from sockstates.sandbox.protocol import SocketInUseError
+from sockstates.sandbox.protocol import SocketClosedError, SocketInUseError
 from sockstates.tcp.segment import Address
 
 POLL_EVENTS = ("POLLIN", "POLLPRI", "POLLOUT", "POLLERR", "POLLHUP", "POLLRDHUP")
@@ -195,7 +195,7 @@ class Sockets:
 
     def accept(self, call: int, number: int) -> None:
         """Wait for a completed connection; the result is (socket number, peer address)."""
-        listener = self._open[number]
+        listener = self._opened(number)
 
         def adopted(result: Any) -> tuple[int, tuple[str, int]]:
             real, peer = result
@@ -205,7 +205,7 @@ class Sockets:
 
     def receive(self, call: int, number: int, size: int, flags: int) -> None:
         """recv(2) of at most `size` bytes; the result is the bytes, empty at the end of file."""
-        opened = self._open[number]
+        opened = self._opened(number)
         attempt = partial(opened.real.recv, size, flags)
         return self._begin(call, opened, "recv", f"{size} bytes{_flag_words(flags)}", attempt)
 
@@ -214,14 +214,14 @@ class Sockets:
 
         All of them where nothing ends the call before: where it blocks, it waits until they fit.
         """
-        opened = self._open[number]
+        opened = self._opened(number)
         attempt = partial(opened.real.send, data, flags | socket.MSG_NOSIGNAL)
         detail = f"{len(data)} bytes{_flag_words(flags)}"
         return self._begin(call, opened, "send", detail, attempt, writing=True)
 
     def poll(self, call: int, number: int, events: int) -> None:
         """poll(2) for these events, or for what nobody has to ask for; the result names them."""
-        opened, poll = self._open[number], select.poll()
+        opened, poll = self._opened(number), select.poll()
         poll.register(opened.real, events)
 
         def attempt() -> str:
@@ -235,18 +235,19 @@ class Sockets:
 
     def close(self, call: int, number: int) -> None:
         """close(2); with SO_LINGER it waits. What waits on the socket is interrupted first."""
-        opened = self._open.pop(number)
+        opened = self._opened(number)
+        del self._open[number]
         self._began(opened, call, "close", "")
         closing = BlockingCall(call, "close", lambda: _close(opened))
         self._start(opened, closing, lambda: None, tracked=False).answer()
 
     def descriptor(self, number: int) -> int:
         """The file descriptor of an open socket."""
-        return self._open[number].real.fileno()
+        return self._opened(number).real.fileno()
 
     def at_once(self, call: int, number: int, name: str, arguments: tuple[Any, ...]) -> None:
         """A call that never waits: shutdown, setsockopt, getsockopt, or fcntl of O_NONBLOCK."""
-        opened = self._open[number]
+        opened = self._opened(number)
         attempt: dict[str, Callable[[], object]] = {
             "shutdown": lambda: opened.real.shutdown(*arguments),
             "setsockopt": lambda: opened.real.setsockopt(*arguments),
@@ -259,6 +260,12 @@ class Sockets:
             self._ended(call, name, 0, attempt[name]())
         except OSError as error:
             self._ended(call, name, error.errno or errno.EIO)
+
+    def _opened(self, number: int) -> OpenSocket:
+        try:
+            return self._open[number]
+        except KeyError:
+            raise SocketClosedError(number) from None
 
     def _adopt(self, real: socket.socket, remote: tuple[str, int] | None = None) -> OpenSocket:
         local = Address(*real.getsockname()[:2])
