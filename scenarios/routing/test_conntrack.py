@@ -146,6 +146,11 @@ def test_a_router_resets_what_it_has_forgotten(
     lab.step("What the client sends then is answered with RST, in the server's name.")
     reset, sent = client.counter("TcpEstabResets"), server.counter("TcpOutRsts")
     connection.client.send(b"anybody there?").returns(14)
+    asked, refused = lab.sees("""
+        ...
+        client > server.16868: Flags [P.], seq M:N, ack K, length 14
+        server.16868 > client: Flags [R], seq K
+    """)[-2:]
     connection.client.reaches(CLOSED)
     connection.client.receive().fails(errno.ECONNRESET)
     connection.client.send(b"again?").fails(errno.EPIPE)
@@ -155,4 +160,4 @@ def test_a_router_resets_what_it_has_forgotten(
     connection.server.stays(ESTABLISHED, receive_queue=0, seconds=0.2)
     assert sent.grown == 0
     router.sees_flow(connection, [*opened, "DESTROYED"])
-    lab.figure([str(reset), str(sent)])
+    lab.figure([asked, refused, str(reset), str(sent)])

@@ -40,6 +40,8 @@ def _repetitions(endpoint: WitnessedSocket) -> list[Segment]:
 
 
 def is_from(endpoint: WitnessedSocket, segment: Segment) -> bool:
-    """Whether the endpoint sent it, whatever a host on the way has made of its addresses."""
-    own = endpoint.host.lab.timeline.rewritings.own(endpoint.local, endpoint.remote)
-    return (segment.source, segment.destination) == own
+    """Whether the endpoint sent it, whatever a host on the way made of its addresses."""
+    timeline = endpoint.host.lab.timeline
+    own = timeline.rewritings.own(endpoint.local, endpoint.remote)
+    ends = segment.source, segment.destination
+    return ends == own and segment not in timeline.sent_between

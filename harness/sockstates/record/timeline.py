@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -28,6 +28,9 @@ from sockstates.tcp.icmp import IcmpError, read_icmp_error
 from sockstates.tcp.segment import Address, Segment
 
 LOOPBACK = ":lo"
+_Said = tuple[str, int, int | None, int, bytes]
+"""What a segment says, without what a host on the way may rewrite: ends, options, ECN's flags."""
+_WITHOUT_ECN = str.maketrans("", "", "EWe")
 EndpointKey = tuple[str, Address, Address | None]
 """Host, local and remote address; no remote address for a listener."""
 
@@ -52,6 +55,12 @@ class SocketKey(tuple[str, Address, Address | None]):
 
 def _is_of(seen: SocketSeen | SocketGlanced, key: EndpointKey) -> bool:
     return not isinstance(key, SocketKey) or seen.cookie in (0, key.cookie)
+
+
+def _said(segment: Segment) -> _Said:
+    flags = segment.flags.translate(_WITHOUT_ECN)
+    numbers = segment.sequence, segment.acknowledgement, segment.window
+    return flags, *numbers, segment.payload
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +106,8 @@ class Timeline:
     _not_dissected: list[tuple[str, CapturedFrame]] = field(default_factory=list)
     _malformed: int = 0
     _errors: list[IcmpError] = field(default_factory=list)
+    _came: dict[str, set[_Said]] = field(default_factory=lambda: defaultdict(set))
+    _sent_between: dict[Segment, str] = field(default_factory=dict)
     _sockets: dict[EndpointKey, list[SocketSeen]] = field(default_factory=dict)
     _exact: dict[EndpointKey, list[StateChanged]] = field(default_factory=dict)
     _glanced: dict[EndpointKey, list[SocketGlanced]] = field(default_factory=dict)
@@ -158,6 +169,20 @@ class Timeline:
         return self._arrived
 
     @property
+    def sent_between(self) -> Mapping[Segment, str]:
+        """The segments of the wire that a host on the way made itself, and the name of that host.
+
+        A router's RST in the name of another host is one. What a router sends has come to it
+        before, or is its own; a switch and a wire have no address, and send nothing of their own.
+        """
+        self._dissect()
+        return self._sent_between
+
+    def sender(self, segment: Segment) -> str:
+        """The host that sent a segment of the wire, in whatever name."""
+        return self.sent_between.get(segment) or self.names.host(segment.source.ip)
+
+    @property
     def unsound(self) -> AbstractSet[Segment]:
         """The segments that came to a host of a lab with a wrong checksum: its TCP never saw them.
 
@@ -203,6 +228,10 @@ class Timeline:
                 self._unsound[here] = host
             if self._first_seen_here(host, frame):
                 self._wire.append(self._rewritings.renamed(segment))
+            elif self._made_between(host, frame, segment):
+                own = self._rewritings.renamed(segment)
+                self._wire.append(own)
+                self._sent_between[own] = host
         self._not_dissected.clear()
         self._wire.sort(key=lambda segment: segment.time)
 
@@ -225,6 +254,8 @@ class Timeline:
         self._wire[:] = map(rewritings.renamed, self._wire)
         for host, segments in self._arrived.items():
             segments[:] = [rewritings.renamed_at(host, each, self.names) for each in segments]
+        renamed = rewritings.renamed
+        self._sent_between = {renamed(each): host for each, host in self._sent_between.items()}
         self._unsound = {
             rewritings.renamed_at(host, each, self.names): host
             for each, host in self._unsound.items()
@@ -240,6 +271,15 @@ class Timeline:
         if frame.interface.endswith(LOOPBACK):
             return True
         return frame.direction == "out" and host not in self.between
+
+    def _made_between(self, host: str, frame: CapturedFrame, segment: Segment) -> bool:
+        """Whether a router sent a segment that had not come to it: its one capture is in order."""
+        if host not in self.between or not self.names.addresses.get(host):
+            return False
+        said = _said(segment)
+        if frame.direction == "in":
+            self._came[host].add(said)
+        return frame.direction == "out" and said not in self._came[host]
 
     def beginning(self) -> int:
         """The moment (ns) that every time in a report is counted from."""

@@ -65,7 +65,7 @@ def lost_segments(timeline: Timeline) -> dict[Segment, str]:
     }
     lost |= {segment: timeline.names.host(segment.destination.ip) for segment in _unsound(timeline)}
     for segment in (each for each in timeline.wire if each not in acts):
-        sender = timeline.names.host(segment.source.ip)
+        sender = timeline.sender(segment)
         target = timeline.names.host(segment.destination.ip)
         if target != sender and target in seen and not seen[target].get(segment):
             lost[segment] = _last_seen(timeline, seen, segment)
@@ -133,4 +133,6 @@ def _passages(
 
 def _last_seen(timeline: Timeline, seen: dict[str, dict[Segment, int]], segment: Segment) -> str:
     """The host in between that captured the segment coming in but not going out; or empty."""
+    if segment in timeline.sent_between:
+        return ""
     return next((host for host in timeline.between if seen.get(host, {}).get(segment) == 1), "")

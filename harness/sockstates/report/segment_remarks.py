@@ -17,6 +17,10 @@ WRONG = "incorrect"
 def segment_remarks(timeline: Timeline) -> Mapping[Segment, str]:
     """``crafted``, ``doubled by the wire``, or both, by segment."""
     found = _crafted(timeline)
+    for segment, host in timeline.sent_between.items():
+        named = timeline.names.host(segment.source.ip)
+        if named != host:
+            found[segment] = f"sent by {host}, in {named}'s name"
     for segment, remark in wire_remarks(timeline).items():
         found[segment] = ", ".join(filter(None, [found.get(segment, ""), remark]))
     return found
