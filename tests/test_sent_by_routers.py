@@ -1,12 +1,16 @@
 """Who sent a segment: a router passes on what has come to it; all else it sends is its own."""
 
+from pathlib import Path
+
 import pytest
 
 from sockstates import CLOSED, ESTABLISHED, Host, Lab
+from sockstates.__main__ import main
 from sockstates.lab.schedule import is_from
 from sockstates.record.frames import CapturedFrame
 from sockstates.record.timeline import HostNames, Timeline
 from sockstates.report.delivery import lost_segments
+from sockstates.report.folder import write_folder
 from sockstates.report.text import ladder
 from tests.recorded import ADDRESSES, End, Written, at, empty_timeline, frame_octets
 
@@ -93,6 +97,24 @@ def test_a_switch_and_a_wire_send_nothing_of_their_own(timeline: Timeline) -> No
     timeline.names = HostNames(ADDRESSES)
     _passes(timeline, 0.1, REFUSED, (SERVER, CLIENT), RESET)
     assert timeline.wire == []
+
+
+def test_show_counts_and_draws_a_routers_reset(
+    timeline: Timeline, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _passes(timeline, 0.1, FORTH, (CLIENT, SERVER), Written("S", 999))
+    back = ("server", "out"), *FORTH[1:3], ("client", "in")
+    _passes(timeline, 0.2, back, (SERVER, CLIENT), Written("S.", 6, 1000))
+    _passes(timeline, 0.3, FORTH[:2], (CLIENT, SERVER), DATA)
+    _passes(timeline, 0.4, REFUSED, (SERVER, CLIENT), RESET)
+    write_folder(timeline, tmp_path)
+    assert main(["show", str(tmp_path / "all_hosts.pcapng"), "--width", "120"]) == 0
+    shown = capsys.readouterr().out
+    assert "4 segments of 1 TCP connection" in shown
+    assert "2+2      0    0     0       1" in shown, "sent both ways, and one reset"
+    reset = next(line for line in shown.splitlines() if "[R]" in line)
+    assert "sent by router, in server's name" in reset
+    assert "lost" not in reset, "the last segment arrives after it was sent"
 
 
 def test_in_a_lab_the_reset_is_no_endpoints(

@@ -23,6 +23,8 @@ from sockstates.tcp.dissect import Malformed
 from sockstates.tcp.headers import LINK_LAYERS, Headers, addresses, read_headers
 from sockstates.tcp.segment import Address
 
+ECN_BITS = 0x1C0
+"""ECE, CWR and AE, which a router may set and clear."""
 WHOLE = "capture"
 """Instead of a host's name, where one capture point is all there is."""
 
@@ -58,8 +60,9 @@ def without_copies(
 def senders_view(capture: CaptureFile, copies: Copies | None = None) -> Iterator[Record]:
     """The frames that follow on each other: of several hosts those that a sender sent, else all.
 
-    What a host sends for another one it only passes on: an address is the host's that is the first
-    to send from it. copies: what is to count the copies that are left out.
+    An address is the host's that is the first to send from it. What a host sends in another's name
+    it only passes on, if it has come to it, and has made itself, if not: a router's RST.
+    copies: what is to count the copies that are left out.
     """
     records = capture.records()
     first = next(records, None)
@@ -69,26 +72,33 @@ def senders_view(capture: CaptureFile, copies: Copies | None = None) -> Iterator
         together = chain((first,), records)
         yield from without_copies(together, capture, Copies() if copies is None else copies)
         return
+    yield from _sent(chain((first,), records), capture)
+
+
+def _sent(records: Iterator[Record], capture: CaptureFile) -> Iterator[Record]:
     homes: dict[str, str] = {}
-    yield from _sent((first,), capture, homes)
-    yield from _sent(records, capture, homes)
-
-
-def _sent(
-    records: Iterator[Record] | tuple[Record], capture: CaptureFile, homes: dict[str, str]
-) -> Iterator[Record]:
+    came: dict[str, set[int]] = defaultdict(set)
     for record in records:
         _, interface, data, _, direction = record
         link = capture.found.interfaces[interface]
-        if direction == "in" and not link.name.endswith(LOOPBACK):
-            continue
+        host = link.name.partition(":")[0]
         headers = _headers(data, link.link_type)
+        if direction == "in" and not link.name.endswith(LOOPBACK):
+            if headers is not None:
+                came[host].add(_said(data, headers))
+            continue
         if headers is not None:
-            host = link.name.partition(":")[0]
             source, _ = addresses(headers.ends)
-            if homes.setdefault(source.ip, host) != host:
+            home = homes.setdefault(source.ip, host)
+            if home != host and _said(data, headers) in came[host]:
                 continue
         yield record
+
+
+def _said(data: bytes, headers: Headers) -> int:
+    """What a segment says, without what a host on the way may rewrite; small enough to be kept."""
+    numbers = headers.sequence, headers.acknowledgement, headers.bits & ~ECN_BITS, headers.window
+    return hash((*numbers, data[headers.payload : headers.end]))
 
 
 def _headers(data: bytes, link_type: int) -> Headers | None:
@@ -103,7 +113,8 @@ class _Membership:
 
     Connections between the same addresses and ports follow on each other: the first has as many
     segments as were counted, the next one has those after it. In a capture of several hosts, where
-    a segment lies several times, each has what lies between its first and its last segment.
+    a segment lies several times, each has what lies before the next one's first segment: its last
+    one arrives after it was sent.
     """
 
     def __init__(self, every: Sequence[Connection], *, several: bool) -> None:
@@ -117,7 +128,7 @@ class _Membership:
         """The numbers of the connections that a segment of these ends may be of."""
         own = self._of.get(frozenset(ends), [])
         if self._several:
-            return [each.number for each in own if each.began <= time <= each.ended]
+            return [each.number for each in own if each.began <= time][-1:]
         for each in own:
             if self._left[each.number]:
                 self._left[each.number] -= 1
