@@ -117,6 +117,30 @@ def test_show_counts_and_draws_a_routers_reset(
     assert "lost" not in reset, "the last segment arrives after it was sent"
 
 
+def test_show_draws_a_rewritten_connection_as_one(
+    timeline: Timeline, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    segments = [Written("S", 999), Written("S.", 6, 1000), Written(".", 1000, 7), DATA]
+    for number, written in enumerate(segments):
+        moment = 0.1 * (number + 1)
+        if written.flags == "S.":
+            back = ("server", "out"), ("router", "in")
+            _passes(timeline, moment, back, (SERVER, CLIENT), written)
+            back = ("router", "out"), ("client", "in")
+            _passes(timeline, moment + 0.01, back, (ROUTER, CLIENT), written)
+        else:
+            _passes(timeline, moment, FORTH[:2], (CLIENT, ROUTER), written)
+            _passes(timeline, moment + 0.01, FORTH[2:], (CLIENT, SERVER), written)
+    write_folder(timeline, tmp_path)
+    assert main(["show", str(tmp_path / "all_hosts.pcapng"), "--width", "120"]) == 0
+    shown = capsys.readouterr().out
+    assert "4 segments of 1 TCP connection" in shown
+    assert "lost" not in shown
+    assert "router rewrote client.40000 > 10.0.0.9.80 to client.40000 > server.8080" in shown
+    assert shown.splitlines()[-1].endswith("ESTABLISHED ESTABLISHED?")
+    assert sum("[" in line for line in shown.splitlines()) == 4, "each segment is one arrow"
+
+
 def test_in_a_lab_the_reset_is_no_endpoints(
     lab: Lab, client: Host, router: Host, server: Host
 ) -> None:

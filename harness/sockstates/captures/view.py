@@ -17,10 +17,11 @@ from sockstates.captures.file import CaptureFile
 from sockstates.captures.pcapng_reader import Record
 from sockstates.captures.pcapng_writer import Section
 from sockstates.record.frames import CapturedFrame
+from sockstates.record.kernel_events import FlowChanged
 from sockstates.record.timeline import LOOPBACK, HostNames, Timeline
 from sockstates.tcp.connection import Connection
 from sockstates.tcp.dissect import Malformed
-from sockstates.tcp.headers import LINK_LAYERS, Headers, addresses, read_headers
+from sockstates.tcp.headers import ACK, LINK_LAYERS, SYN, Headers, addresses, read_headers, turned
 from sockstates.tcp.segment import Address
 
 ECN_BITS = 0x1C0
@@ -60,9 +61,8 @@ def without_copies(
 def senders_view(capture: CaptureFile, copies: Copies | None = None) -> Iterator[Record]:
     """The frames that follow on each other: of several hosts those that a sender sent, else all.
 
-    An address is the host's that is the first to send from it. What a host sends in another's name
-    it only passes on, if it has come to it, and has made itself, if not: a router's RST.
-    copies: what is to count the copies that are left out.
+    What a host sends in another's name it only passes on, if it has come to it, and has made
+    itself, if not: a router's RST. copies: what is to count the copies that are left out.
     """
     records = capture.records()
     first = next(records, None)
@@ -76,23 +76,67 @@ def senders_view(capture: CaptureFile, copies: Copies | None = None) -> Iterator
 
 
 def _sent(records: Iterator[Record], capture: CaptureFile) -> Iterator[Record]:
-    homes: dict[str, str] = {}
-    came: dict[str, set[int]] = defaultdict(set)
+    """Each frame of its sender, under the addresses by which who began the connection knows it."""
+    passing = _Passing()
     for record in records:
-        _, interface, data, _, direction = record
+        time, interface, data, length, direction = record
         link = capture.found.interfaces[interface]
         host = link.name.partition(":")[0]
         headers = _headers(data, link.link_type)
-        if direction == "in" and not link.name.endswith(LOOPBACK):
-            if headers is not None:
-                came[host].add(_said(data, headers))
-            continue
+        arrives = direction == "in" and not link.name.endswith(LOOPBACK)
         if headers is not None:
-            source, _ = addresses(headers.ends)
-            home = homes.setdefault(source.ip, host)
-            if home != host and _said(data, headers) in came[host]:
+            passed = passing.take(host, data, headers, arrives=arrives)
+            renamed = passing.known_as(headers.ends)
+            if passed:
                 continue
-        yield record
+            data = data if renamed == headers.ends else data.replace(headers.ends, renamed, 1)
+        if not arrives:
+            yield time, interface, data, length, direction
+
+
+class _Passing:
+    """Tells what a host passes on from what it sends, and learns what it makes of addresses.
+
+    What leaves a host from an address that is not its own, and says what has come to it, it passes
+    on. If a SYN leaves under other addresses, then the whole connection does.
+    """
+
+    def __init__(self) -> None:
+        self.hosts: set[str] = set()
+        """Those that passed something on."""
+        self.homes: dict[str, str] = {}
+        """By IP address: the host that was the first to send from it."""
+        self.learnt: list[FlowChanged] = []
+        """The connections that are rewritten, as connection tracking would tell of them."""
+        self._came: dict[str, dict[int, bytes]] = defaultdict(dict)
+        self._known_as: dict[bytes, bytes] = {}
+
+    def known_as(self, ends: bytes) -> bytes:
+        """Both ends as the one that began the connection knows them."""
+        return self._known_as.get(ends, ends)
+
+    def take(
+        self, host: str, data: bytes, headers: Headers, *, arrives: bool, time: int = 0
+    ) -> bool:
+        """Look at the next frame of a host; whether it was only passed on."""
+        said, ends = _said(data, headers), headers.ends
+        if arrives:
+            self._came[host][said] = ends
+            return False
+        source, destination = addresses(ends)
+        before = self._came[host].get(said)
+        if before is None or self.homes.get(source.ip) == host:
+            self.homes.setdefault(source.ip, host)
+            return False
+        self.hosts.add(host)
+        if before != ends and headers.bits & SYN and not headers.bits & ACK:
+            asked = self.known_as(before)
+            self._known_as |= {ends: asked, turned(ends): turned(asked)}
+            began = addresses(before)
+            self.learnt.append(
+                FlowChanged(time, host, *began, "new", replier=destination, replies_to=source)
+            )
+        return True
 
 
 def _said(data: bytes, headers: Headers) -> int:
@@ -145,7 +189,7 @@ def capture_timeline(
     """
     wanted = {each.number for each in chosen}
     timeline = Timeline(title=capture.path.name)
-    homes: dict[str, str] = {}
+    passing = _Passing()
     several = False
     once = without_copies(capture.records(), capture, Copies())
     for number, (time, interface, data, length, direction) in enumerate(once):
@@ -156,27 +200,30 @@ def capture_timeline(
         headers = _headers(data, link.link_type)
         if headers is None:
             continue
-        ends = addresses(headers.ends)
-        if wanted.isdisjoint(membership.of(ends, time)):
-            continue
         host = link.name.partition(":")[0] if several else WHOLE
         sent = direction != "in" or not several
-        if sent and several:
-            homes.setdefault(ends[0].ip, host)
+        if several:
+            arrives = not sent and not link.name.endswith(LOOPBACK)
+            passing.take(host, data, headers, arrives=arrives, time=time)
+        ends = addresses(passing.known_as(headers.ends))
+        if wanted.isdisjoint(membership.of(ends, time)):
+            continue
         if len(timeline.frames[host]) < most:
             name = link.name if several else f"{WHOLE}{LOOPBACK}"
             way: Literal["in", "out"] = "out" if sent else "in"
             frame = CapturedFrame(time, name, way, data, length, link.link_type)
             timeline.add_frames(host, [frame])
-    return _with_names(timeline, homes)
+    for flow in passing.learnt:
+        timeline.add(flow)
+    return _with_names(timeline, passing)
 
 
-def _with_names(timeline: Timeline, homes: dict[str, str]) -> Timeline:
-    """Hosts in the order of the file; who has no address of its own only passes frames on."""
+def _with_names(timeline: Timeline, passing: _Passing) -> Timeline:
+    """Hosts in the order of the file; who has no address of its own is between them."""
     own: dict[str, tuple[str, ...]] = {}
-    for ip, host in homes.items():
+    for ip, host in passing.homes.items():
         own[host] = (*own.get(host, ()), ip)
     timeline.names = HostNames(own)
     if own:
-        timeline.between = frozenset(timeline.frames) - own.keys()
+        timeline.between = frozenset(timeline.frames) - own.keys() | passing.hosts
     return timeline

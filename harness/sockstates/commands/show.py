@@ -13,7 +13,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sockstates.captures.file import CaptureFile, NotACapture, Sieve
@@ -182,18 +182,39 @@ def _show_capture(capture: CaptureFile, wish: Wish) -> Iterator[str]:
     elif drawn < segments:
         yield f"\n! {segments - drawn} of the {segments} segments are not drawn"
     whole = segments <= wish.most
-    known = {each.number: _of(each, inferred) for each in chosen if whole}
+    known = {
+        each.number: _of(each, seen.connections, timeline, inferred) for each in chosen if whole
+    }
     yield f"\n{connections_table(chosen, wish.width, known)}"
 
 
-def _of(connection: Connection, inferred: list[Inferred]) -> list[Inferred]:
-    """What was inferred of a connection's ends while it lasted."""
-    ends = {connection.source, connection.destination}
+def _of(
+    connection: Connection,
+    every: list[Connection],
+    timeline: Timeline,
+    inferred: list[Inferred],
+) -> list[Inferred]:
+    """What was inferred of a connection's ends until the next one of the same ends began.
+
+    Under the names that the connection has for its ends. Its last segment may arrive after the
+    moment at which it was sent.
+    """
+    own = timeline.rewritings.own
+    ends = connection.source, connection.destination
+    ways = {own(*way): way for way in (ends, ends[::-1])}
+    later = (
+        each.began
+        for each in every
+        if each.number > connection.number
+        and {each.source, each.destination} == {connection.source, connection.destination}
+    )
+    until = next(later, None)
     return [
-        each
+        replace(each, local=way[0], remote=way[1])
         for each in inferred
-        if {each.local, each.remote} == ends
-        and connection.began <= each.segment.time <= connection.ended
+        if (way := ways.get(own(each.local, each.remote)))
+        and connection.began <= each.segment.time
+        and (until is None or each.segment.time < until)
     ]
 
 
