@@ -4,8 +4,13 @@ Scenarios run with naps (tests/naps.py), many times over: an example that is rig
 machine is fast fails here.
 """
 
+import os
 import re
 import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +25,8 @@ from tests.scenario_runs import PROJECT, Runs, runs
 
 pytest_plugins = ["pytester"]
 __all__ = ["runs"]
-PAGES = (PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md")))
+PAGES = (PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md")))
+LINKED = (*PAGES, PROJECT / "CONTRIBUTING.md", PROJECT / "CHANGELOG.md")
 OFTEN = 5
 """How many times each runs over each family: with naps, a scenario that depends on who is faster
 fails every third or fourth time."""
@@ -153,10 +159,10 @@ def test_the_marker_stands_above_a_scenario_that_can_fail(runs: Runs) -> None:
 
 
 def test_claims_of_another_article_are_checked_as_the_page_says(runs: Runs) -> None:
-    section = "Every claim of the articles, with a verdict"
-    said = (PROJECT / "README.md").read_text().partition("$ pytest my_article --lab-claims\n")[2]
+    page = PROJECT / "docs/claims.md"
+    said = page.read_text().partition("$ pytest my_article --lab-claims\n")[2]
     for block in (*blocks("toml"), *blocks("python")):
-        if block.section == section:
+        if block.page == page:
             path = runs.folder / block.path
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(block.text)
@@ -198,10 +204,11 @@ def commands() -> Iterator[list[str]]:
             yield shlex.split(found[1].partition("  ")[0])
 
 
-def test_the_failure_is_the_picture_at_the_top_and_every_command_reads_its_report(
+def test_the_failure_is_the_picture_in_the_page_and_every_command_reads_its_report(
     report: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    picture = (PROJECT / "README.md").read_text().partition(SAYS_WRONG)[2].partition("```")[0]
+    page = PROJECT / "docs/first-scenario.md"
+    picture = page.read_text().partition(SAYS_WRONG)[2].partition("```")[0]
     assert without_numbers(picture)
     # "before", what else it was seen in, stands below where a sample fell between two segments.
     assert set(without_numbers(picture)) <= set(without_numbers((report / "said").read_text()))
@@ -216,3 +223,77 @@ def test_the_failure_is_the_picture_at_the_top_and_every_command_reads_its_repor
         assert not said.err, words
         ran.add(words[0])
     assert ran == {"show", "explain", "predict", "netstat", "compare"}
+
+
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def anchors(page: Path) -> set[str]:
+    """What a link to a heading of this page may say, as GitHub makes it."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+def broken(page: Path) -> list[str]:
+    """The links of a page to a file or a heading that is not there."""
+    found = []
+    for link in LINK.findall(re.sub(r"`[^`\n]*`", "", page.read_text())):
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        if re.match(r"https?:", link):
+            continue
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            found.append(link)
+    return found
+
+
+@pytest.mark.parametrize("page", LINKED, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
+    assert not broken(page)
+
+
+def test_a_link_that_leads_nowhere_is_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# A title\n[a](#a-title) [b](#b) [c](gone.md) [d](page.md#c)\n")
+    assert broken(page) == ["#b", "gone.md", "page.md#c"]
+
+
+def test_both_indexes_have_every_page() -> None:
+    for index in (PROJECT / "README.md", PROJECT / "docs/README.md"):
+        linked = {(index.parent / link).resolve() for link in LINK.findall(index.read_text())}
+        assert not set(PAGES) - {PROJECT / "docs/README.md"} - linked - {index}, index
+
+
+@pytest.fixture
+def short_folder() -> Iterator[str]:
+    """For the browser's sockets, whose paths must not be long."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield folder
+
+
+@pytest.mark.programs("chromium")
+def test_the_picture_is_made_as_the_page_says(tmp_path: Path, short_folder: str) -> None:
+    (tmp_path / "docs").mkdir()
+    shutil.copytree(PROJECT / "scenarios", tmp_path / "scenarios")
+    for name in ("conftest.py", "pyproject.toml"):
+        shutil.copy(PROJECT / name, tmp_path)
+    (block,) = (each for each in blocks("sh") if "--screenshot" in each.text)
+    paths = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    done = subprocess.run(
+        ["bash", "-euc", block.text],
+        cwd=tmp_path,
+        env=os.environ | {"PATH": paths, "TMPDIR": short_folder},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "docs/report.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_picture_is_small_enough_to_load_with_the_page() -> None:
+    picture = PROJECT / "docs/report.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert picture.stat().st_size < 200_000
