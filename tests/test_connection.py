@@ -75,3 +75,33 @@ def test_states_that_never_meet_fail_with_both_histories(client: Host, server: H
     assert "expected  ESTABLISHED" in message
     assert "expected  CLOSE_WAIT" in message
     assert "FIN_WAIT2" in message
+
+
+def test_established_waits_for_both_ends_and_gives_the_connection(
+    client: Host, server: Host
+) -> None:
+    connection = client.connect(server.listen(port=80)).established()
+    assert connection.client.state is ESTABLISHED
+    assert connection.server.state is ESTABLISHED
+
+
+def test_established_fails_where_one_end_is_not(client: Host, server: Host) -> None:
+    server.iptables("-A INPUT -p tcp --dport 80 -j DROP")
+    connection = client.connect(server.listen(port=80))
+    with pytest.raises(ExpectationFailed, match="ESTABLISHED"):
+        connection.established(seconds=0.2)
+
+
+def test_who_owns_counted_connections_is_who_has_them_open(client: Host, server: Host) -> None:
+    connection = client.connect(server.listen(port=80)).established()
+    server.counts(ESTABLISHED, 1, owner=None)
+    server.counts(ESTABLISHED, 0, owner=server)
+    connection.server.send(b"accepted")
+    server.counts(ESTABLISHED, 1, owner=server)
+    server.counts(ESTABLISHED, 0, owner=None)
+
+
+def test_run_gives_a_program_that_has_ended(client: Host) -> None:
+    program = client.run(["sh", "-c", "echo done; exit 3"])
+    program.ends(3)
+    program.prints("done")

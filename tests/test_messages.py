@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -74,9 +75,10 @@ class TestWhatIsTyped:
         self, client: Host, server: Host, connection: Connection
     ) -> None:
         said(LabError, lambda: client.connect(server), "client", "which port of server", "port=")
+        nobody_known: Any = "me"  # a type error where it is written as a text
         said(
             LabError,
-            lambda: connection.server.reaches(ESTABLISHED, owner="me"),
+            lambda: connection.server.reaches(ESTABLISHED, owner=nobody_known),
             "a host, a program, a process id or None", "'me'",
         )  # fmt: skip
         said(

@@ -23,6 +23,15 @@ class Connection(HasWords):
     def __repr__(self) -> str:
         return f"<connection {self.client!r}>"
 
+    def established(self, *, seconds: float | None = None) -> Connection:
+        """Wait until both ends are ESTABLISHED at one moment, accepted or not; it comes back.
+
+        The deadline is that of `reaches`, or `seconds` from now. Errors: ExpectationFailed.
+        """
+        __tracebackhide__ = True
+        self.reaches(client=State.ESTABLISHED, server=State.ESTABLISHED, seconds=seconds)
+        return self
+
     def reaches(
         self, *, client: State | str, server: State | str, seconds: float | None = None
     ) -> tuple[SocketSeen, SocketSeen]:

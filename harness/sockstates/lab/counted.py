@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sockstates.evidence.expectations import ANYTHING
+from sockstates.evidence.expectations import Owner
 from sockstates.evidence.verdicts import ExpectationFailed
-from sockstates.lab.program import Program
 from sockstates.record.events import SocketSeen
 from sockstates.tcp.states import State
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def counted(
-    host: AddressedHost, state: State, number: int, owner: object, seconds: float | None
+    host: AddressedHost, state: State, number: int, owner: Owner | None, seconds: float | None
 ) -> Sequence[SocketSeen]:
     """See :meth:`Host.counts`."""
     lab = host.lab
@@ -28,7 +27,7 @@ def counted(
         known = Counter(seen.state for seen in _connections(host))
         known_text = ", ".join(f"{times} {each}" for each, times in known.items())
         plural = "" if number == 1 else "s"
-        owned = "" if owner is ANYTHING else f" owned by {owner or 'nobody'}"
+        owned = "" if owner is None else f" owned by {owner.text}"
         raise ExpectationFailed(
             f"{host.name}: expected {number} connection{plural} in {state}{owned}, "
             f"found {len(found)}\n\n"
@@ -37,9 +36,11 @@ def counted(
     return found
 
 
-def _found(host: AddressedHost, state: State, owner: object) -> list[SocketSeen]:
+def _found(host: AddressedHost, state: State, owner: Owner | None) -> list[SocketSeen]:
     return [
-        seen for seen in _connections(host) if seen.state is state and _belongs(seen.owner, owner)
+        seen
+        for seen in _connections(host)
+        if seen.state is state and (owner is None or owner.holds(seen.owner))
     ]
 
 
@@ -52,9 +53,3 @@ def _connections(host: AddressedHost) -> list[SocketSeen]:
         if key[0] == host.name and key[2] is not None
     )
     return [seen for seen in latest if seen is not None]
-
-
-def _belongs(pid: int | None, owner: object) -> bool:
-    if owner is ANYTHING:
-        return True
-    return owner.has_process(pid) if isinstance(owner, Program) else pid is None

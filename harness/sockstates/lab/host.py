@@ -204,6 +204,22 @@ class Host(SocketHost):
             raise LabError(not_started(self.name, words, directory, error)) from error
         return Program(self, number, pid, words)
 
+    def run(
+        self,
+        command: str | Sequence[str],
+        *,
+        environment: Mapping[str, str] | None = None,
+        directory: str | None = None,
+        seconds: float | None = None,
+    ) -> Program:
+        """Run a program to its end, whatever its exit status, and give it back.
+
+        As `start` and then `Program.ends`: the deadline is that one's, or `seconds` from now.
+        """
+        program = self.start(command, environment=environment, directory=directory)
+        program.ends(seconds=seconds)
+        return program
+
     def capture(
         self, expression: str = "", *, direction: Direction = "inout", interface: str = ANY
     ) -> FilteredCapture:

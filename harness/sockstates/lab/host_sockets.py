@@ -6,11 +6,12 @@ import socket
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sockstates.evidence.expectations import ANYTHING
 from sockstates.lab.addressed_host import AddressedHost
 from sockstates.lab.arguments import check_arguments
 from sockstates.lab.call import Call
 from sockstates.lab.counted import counted
+from sockstates.lab.observed import owner_of
+from sockstates.lab.owners import ANY_OWNER, AnyOwner
 from sockstates.lab.socket_options import Options, packed_options
 from sockstates.record.events import SocketSeen
 from sockstates.sandbox.client.errors import LabError
@@ -67,15 +68,15 @@ class SocketHost(AddressedHost):
         state: State | str,
         number: int,
         *,
-        owner: Program | None | object = ANYTHING,
+        owner: SocketHost | Program | int | AnyOwner | None = ANY_OWNER,
         seconds: float | None = None,
     ) -> Sequence[SocketSeen]:
         """Expect so many connections of this host to be in `state`, now or by a deadline.
 
         The deadline is that for what a program does by itself, or `seconds` from now. `owner`: only
-        those of this program, or None: of nobody. What was seen of each of them comes back.
+        those that it has open, as in `Endpoint.reaches`. What was seen of each of them comes back.
         """
-        return counted(self, State.of(state), number, owner, seconds)
+        return counted(self, State.of(state), number, owner_of(owner), seconds)
 
     def users_of(self, port: int) -> str:
         """Who has this port of the host, a line each, for people; empty when nobody has."""

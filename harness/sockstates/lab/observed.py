@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sockstates.evidence.expectations import (
-    ANYTHING,
     NOBODY,
     EndpointLooks,
     Owner,
@@ -20,6 +19,7 @@ from sockstates.evidence.expectations import (
 from sockstates.evidence.verdicts import ExpectationFailed, Inconclusive
 from sockstates.evidence.waited import waited_text
 from sockstates.lab.call import Call
+from sockstates.lab.owners import ANY_OWNER, AnyOwner
 from sockstates.lab.program import Program
 from sockstates.lab.words import HasWords
 from sockstates.record.events import NANOSECONDS, SocketSeen
@@ -31,6 +31,7 @@ from sockstates.tcp.states import State
 if TYPE_CHECKING:
     from sockstates.lab.endpoint import Endpoint
     from sockstates.lab.host import Host
+    from sockstates.lab.host_sockets import SocketHost
 
 OPENING = (State.SYN_SENT, State.SYN_RECV)
 """The states of an end whose connect(2) has not returned yet, or not been answered."""
@@ -99,7 +100,7 @@ class ObservedSocket(HasWords):
         self,
         state: State | str,
         *,
-        owner: Host | Program | int | None | object = ANYTHING,
+        owner: Host | Program | int | AnyOwner | None = ANY_OWNER,
         send_queue: int | None = None,
         receive_queue: int | None = None,
         seconds: float | None = None,
@@ -176,7 +177,7 @@ class ObservedSocket(HasWords):
         state: State | str,
         *,
         seconds: float,
-        owner: Host | Program | int | None | object = ANYTHING,
+        owner: Host | Program | int | AnyOwner | None = ANY_OWNER,
         send_queue: int | None = None,
         receive_queue: int | None = None,
     ) -> SocketSeen:
@@ -269,22 +270,22 @@ class ObservedSocket(HasWords):
     def _looks(
         self,
         state: State | str,
-        owner: object,
+        owner: Host | Program | int | AnyOwner | None,
         send_queue: int | None,
         receive_queue: int | None,
     ) -> EndpointLooks:
-        return EndpointLooks(self.key, State.of(state), _owner(owner), send_queue, receive_queue)
+        return EndpointLooks(self.key, State.of(state), owner_of(owner), send_queue, receive_queue)
 
 
-def _owner(owner: object) -> Owner | None:
-    from sockstates.lab.host import Host
-    from sockstates.lab.host_sockets import AGENT_PROCESS
+def owner_of(owner: SocketHost | Program | int | AnyOwner | None) -> Owner | None:
+    """Whose sockets are meant; None: anybody's. Errors: CallFailed for what owns no socket."""
+    from sockstates.lab.host_sockets import AGENT_PROCESS, SocketHost
 
-    if owner is ANYTHING:
+    if owner is ANY_OWNER:
         return None
     if owner is None:
         return NOBODY
-    if isinstance(owner, Host):
+    if isinstance(owner, SocketHost):
         return Owner(f"the built-in endpoints of {owner.name}", lambda pid: pid == AGENT_PROCESS)
     if isinstance(owner, Program):
         return Owner(str(owner), owner.has_process)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from sockstates.tcp.nearest import nearest
 
 OTHER_NAMES = {
-    "run": "start",
     "execute": "start",
     "popen": "start",
     "recv": "receive",
