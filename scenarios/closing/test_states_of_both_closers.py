@@ -27,8 +27,7 @@ pytestmark = [pytest.mark.claims("T23"), pytest.mark.cause("server.close")]
 def test_the_states_of_both_closers(lab: Lab, client: Host, server: Host) -> None:
     """The end that closes first passes FIN_WAIT1 and FIN_WAIT2, and then waits for a minute."""
     lab.step("A connection is established, and the client hears nothing of what follows.")
-    connection = client.connect(server.listen(port=16868))
-    connection.reaches(client=ESTABLISHED, server=ESTABLISHED)
+    connection = client.connect(server.listen(port=16868)).established()
     client_deaf = client.iptables("-A INPUT -s server -j DROP")
 
     lab.step("The server closes first: FIN_WAIT1 until that is acknowledged.")

@@ -60,8 +60,7 @@ def test_a_waiting_connection_is_reset_with_the_listener(
     """A server that stops resets whoever is connected and was not accepted yet."""
     lab.step("A connection is established and waits to be accepted. The client has sent.")
     listener = server.listen(port=80)
-    connection = client.connect(listener)
-    connection.reaches(client=ESTABLISHED, server=ESTABLISHED)
+    connection = client.connect(listener).established()
     connection.client.send(b"hello")
     connection.server.reaches(ESTABLISHED, owner=None, receive_queue=5)
     listener.reaches(LISTEN, owner=server, receive_queue=1)

@@ -68,8 +68,7 @@ def test_a_connection_that_the_server_never_heard_of(
     held = wire.hold("server > client.7005: Flags [S.]")
     late = client.connect(listener, source_port=7005)
     held.meets()
-    first = client.connect(listener)
-    first.reaches(client=ESTABLISHED, server=ESTABLISHED)
+    first = client.connect(listener).established()
     listener.reaches(LISTEN, owner=server, receive_queue=1, send_queue=0)
 
     lab.step("The SYN-ACK arrives. The client is connected; the server has no such connection.")

@@ -9,8 +9,7 @@ pytestmark = pytest.mark.claims("T13")
 
 @pytest.mark.cause("wire.duplicate")
 def test_a_second_copy_is_dropped(lab: Lab, client: Host, server: Host, wire: Wire) -> None:
-    connection = client.connect(server.listen(port=80))
-    connection.reaches(client=ESTABLISHED, server=ESTABLISHED)
+    connection = client.connect(server.listen(port=80)).established()
     twice = server.counter("TcpExtTCPDSACKOldSent")
 
     lab.step("The wire doubles what the client sends.")
@@ -40,8 +39,7 @@ def test_a_second_copy_is_dropped(lab: Lab, client: Host, server: Host, wire: Wi
 def test_what_is_damaged_is_dropped_and_sent_again(
     lab: Lab, client: Host, server: Host, wire: Wire, where: str
 ) -> None:
-    connection = client.connect(server.listen(port=80))
-    connection.reaches(client=ESTABLISHED, server=ESTABLISHED)
+    connection = client.connect(server.listen(port=80)).established()
     damaged = server.counter("TcpInCsumErrors")
 
     lab.step("The wire turns one bit of what the client sends: the checksum does not fit any more.")

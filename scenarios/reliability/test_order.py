@@ -14,8 +14,7 @@ def test_what_comes_late_is_put_in_its_place(
     lab: Lab, client: Host, server: Host, wire: Wire
 ) -> None:
     lab.step("A connection is established.")
-    connection = client.connect(server.listen(port=80))
-    connection.reaches(client=ESTABLISHED, server=ESTABLISHED)
+    connection = client.connect(server.listen(port=80)).established()
     size = connection.client.get_option(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
     queued = server.counter("TcpExtTCPOFOQueue")
 
@@ -47,8 +46,7 @@ def test_nothing_is_read_before_what_is_missing(
     lab: Lab, client: Host, server: Host, wire: Wire
 ) -> None:
     lab.step("The wire loses every first segment of the client's data, and holds it back.")
-    connection = client.connect(server.listen(port=80))
-    connection.reaches(client=ESTABLISHED, server=ESTABLISHED)
+    connection = client.connect(server.listen(port=80)).established()
     size = connection.client.get_option(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
     lab.sees("client > server: Flags [S], seq J")
     held = wire.hold("client > server: Flags [_], seq J+1")
